@@ -1,0 +1,50 @@
+"""The tables (数据表), one file per subject. Importing this package registers all of them."""
+
+from models import base as base
+from models.filing import (
+    Cell,
+    CellChange,
+    Figure,
+    Filing,
+    FilingVersion,
+    FindingNote,
+    Serial,
+    Stamp,
+    StoredFile,
+    TemplateCopy,
+)
+from models.people import Organisation, Region, SignIn, User
+from models.records import AuditLine, Message, Setting
+from models.review import AdjustmentOpinion, ChecklistMark, ExpertTask, Question, SiteAssessment, Step
+from models.roster import Campaign, CampaignDate, Extension, RosterBatch, RosterEntry
+
+__all__ = [
+    "AdjustmentOpinion",
+    "AuditLine",
+    "Campaign",
+    "CampaignDate",
+    "Cell",
+    "CellChange",
+    "ChecklistMark",
+    "ExpertTask",
+    "Extension",
+    "Figure",
+    "Filing",
+    "FilingVersion",
+    "FindingNote",
+    "Message",
+    "Organisation",
+    "Question",
+    "Region",
+    "RosterBatch",
+    "RosterEntry",
+    "Serial",
+    "Setting",
+    "SignIn",
+    "SiteAssessment",
+    "Stamp",
+    "Step",
+    "StoredFile",
+    "TemplateCopy",
+    "User",
+]

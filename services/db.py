@@ -1,0 +1,201 @@
+"""The database (数据库): one writing thread, a few readers, and nothing else opens a connection.
+
+Every write is one ``BEGIN IMMEDIATE`` transaction of the single writer. Writes that wait are taken together: each runs in
+its own savepoint, one commit makes all of them durable, and only then is any caller answered. A use case is a plain
+function ``fn(session, actor, …)``; it neither commits nor rolls back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session, create_engine
+
+import models as models  # registers every table
+from services import events
+from services.errors import Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BUSY_TIMEOUT_MS = 10_000
+GROUP = 64  # at most so many waiting writes share one commit
+READERS = 4
+WRITER_LOCK = 7_105_001  # any number, the same in every process
+
+_Job = tuple[Callable[[Session], Any], "Future[Any]"]
+
+
+class Database:
+    """One database of one process. ``close()`` waits for what is under way."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self._writer = make_engine(url, readonly=False)
+        self._reader = make_engine(url, readonly=True)
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
+        self._thread = threading.Thread(target=self._write_loop, name="db-write", daemon=True)
+        self._thread.start()
+
+    @property
+    def engine(self) -> Engine:
+        """The writing engine, for migrations, backup and tests; the application goes through ``write``."""
+        return self._writer
+
+    def write(self, fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``fn`` in a transaction of its own, committed when this returns; raises what ``fn`` raised, with nothing written."""
+        return self._submit(lambda s: fn(s, *args, **kwargs)).result()
+
+    async def awrite(self, fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for the event loop, which stays free meanwhile."""
+        return await asyncio.wrap_future(self._submit(lambda s: fn(s, *args, **kwargs)))
+
+    def read(self, fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``fn`` on a consistent snapshot; whatever it tries to write is refused or dropped."""
+        try:
+            with Session(self._reader, expire_on_commit=False) as s:
+                return fn(s, *args, **kwargs)
+        except DBAPIError as error:
+            raise unavailable(error) from error
+
+    async def aread(self, fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: self.read(fn, *args, **kwargs))
+
+    def close(self) -> None:
+        self._jobs.put(None)
+        self._thread.join(timeout=30)
+        self._readers.shutdown()
+        self._reader.dispose()
+        self._writer.dispose()
+
+    def _submit(self, job: Callable[[Session], T]) -> Future[T]:
+        future: Future[T] = Future()
+        self._jobs.put((job, future))
+        return future
+
+    def _write_loop(self) -> None:
+        while (first := self._jobs.get()) is not None:
+            group = [first]
+            stop = False
+            while len(group) < GROUP:
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if job is None:
+                    stop = True
+                    break
+                group.append(job)
+            self._run_group(group)
+            if stop:
+                return
+
+    def _run_group(self, group: list[_Job]) -> None:
+        answers: list[tuple[Future[Any], Any, BaseException | None]] = []
+        happened: list[events.Event] = []
+        try:
+            with self._writer.connect() as connection, connection.begin():
+                for job, future in group:
+                    answers.append((future, *self._run_one(connection, job, happened)))
+        except BaseException as error:  # the commit failed: nobody's work was written
+            failure = unavailable(error) if isinstance(error, DBAPIError) else error
+            for _, future in group:
+                future.set_exception(failure)
+            return
+        for future, value, failure_ in answers:
+            if failure_ is None:
+                future.set_result(value)
+            else:
+                future.set_exception(failure_)
+        events.deliver(happened)
+
+    def _run_one(
+        self, connection: Connection, job: Callable[[Session], Any], happened: list[events.Event]
+    ) -> tuple[Any, BaseException | None]:
+        with Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint") as s:
+            try:
+                value = job(s)
+                s.commit()
+            except DBAPIError as error:
+                if error.connection_invalidated or _lost(error):
+                    raise
+                s.rollback()
+                return None, error
+            except BaseException as error:
+                s.rollback()
+                return None, error
+            happened.extend(s.info.get("events", ()))
+            return value, None
+
+
+def make_engine(url: str, *, readonly: bool) -> Engine:
+    """An engine with the pragmas that durability rests on; see README "Decisions" for the journal mode."""
+    if not url.startswith("sqlite"):
+        return _postgres_engine(url, readonly=readonly)
+    engine = create_engine(
+        url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}, pool_size=READERS
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        for pragma in (
+            f"busy_timeout = {BUSY_TIMEOUT_MS}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "temp_store = MEMORY",
+            *(("query_only = ON",) if readonly else ()),
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgres_engine(url: str, *, readonly: bool) -> Engine:
+    engine = create_engine(url, pool_size=READERS if readonly else 1, pool_pre_ping=True)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if readonly:
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        else:  # what SQLite does by BEGIN IMMEDIATE: one writer at a time, in whatever process
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+
+    return engine
+
+
+def check_pragmas(db: Database) -> None:
+    """Refuse to run on a SQLite connection that would not keep its promises (启动自检)."""
+    if not db.is_sqlite:
+        return
+    with db.engine.connect() as connection:
+        found = {
+            p: str(connection.execute(text(f"PRAGMA {p}")).scalar())
+            for p in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    expected = {"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"}
+    if found != expected:
+        raise RuntimeError(f"SQLite 设置不符合要求：应为 {expected}，实际为 {found}。请检查数据目录所在磁盘。")
+
+
+def unavailable(error: BaseException) -> Unavailable:
+    return Unavailable()
+
+
+def _lost(error: DBAPIError) -> bool:
+    message = str(error.orig).lower()
+    return any(word in message for word in ("locked", "disk i/o", "database or disk is full", "readonly", "malformed"))

@@ -1,0 +1,44 @@
+"""Doing a use case (执行): one transaction; a refusal is logged and passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlmodel import Session
+
+from models.enums import AuditResult
+from services import audit
+from services.actors import Actor
+from services.db import Database
+from services.errors import Refusal, Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+UseCase = Callable[Concatenate[Session, Actor, P], T]
+
+
+def perform(db: Database, use_case: UseCase[P, T], actor: Actor, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run ``use_case(session, actor, …)`` in one transaction; raises its :class:`Refusal` after logging it."""
+    try:
+        return db.write(use_case, actor, *args, **kwargs)
+    except Refusal as refusal:
+        if not isinstance(refusal, Unavailable):
+            db.write(_log_refusal, actor, use_case.__name__, refusal, args)
+        raise
+
+
+async def aperform(db: Database, use_case: UseCase[P, T], actor: Actor, *args: P.args, **kwargs: P.kwargs) -> T:
+    """The same off the event loop."""
+    try:
+        return await db.awrite(use_case, actor, *args, **kwargs)
+    except Refusal as refusal:
+        if not isinstance(refusal, Unavailable):
+            await db.awrite(_log_refusal, actor, use_case.__name__, refusal, args)
+        raise
+
+
+def _log_refusal(s: Session, actor: Actor, name: str, refusal: Refusal, args: tuple[object, ...]) -> None:
+    subject_id = args[0] if args and isinstance(args[0], int) else None
+    audit.record(s, actor, name, "refusal", subject_id, detail=refusal.message, result=AuditResult.REFUSED)

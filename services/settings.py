@@ -1,0 +1,80 @@
+"""Settings of a deployment (部署设置), read once from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from models.enums import Tier
+
+
+class SettingsError(ValueError):
+    """配置有误: a Chinese sentence naming the variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    host: str
+    port: int
+    data_dir: Path
+    database_url: str
+    demo: bool
+    top_tier: Tier
+    clock_file: Path | None
+
+    @property
+    def loopback(self) -> bool:
+        return is_loopback(self.host)
+
+    @property
+    def files_dir(self) -> Path:
+        return self.data_dir / "files"
+
+
+def from_env(env: Mapping[str, str] = os.environ) -> Settings:
+    """Read ``LVCE_*``; raises :class:`SettingsError` with the variable's name and what is allowed."""
+    host = env.get("LVCE_HOST", "127.0.0.1").strip() or "127.0.0.1"
+    data_dir = Path(env.get("LVCE_DATA_DIR", "data")).expanduser().resolve()
+    database_url = env.get("LVCE_DATABASE_URL", "").strip() or f"sqlite:///{data_dir / 'lvce.sqlite3'}"
+    if database_url.startswith(("postgres://", "postgresql://")):
+        database_url = "postgresql+psycopg://" + database_url.split("://", 1)[1]
+    empty = not data_dir.exists() or not any(data_dir.iterdir())
+    demo = env.get("LVCE_DEMO", "").strip()
+    if demo not in ("", "0", "1"):
+        raise SettingsError(f"LVCE_DEMO 只能是 0 或 1，现在是“{demo}”。")
+    clock_file = env.get("LVCE_CLOCK_FILE", "").strip()
+    return Settings(
+        host=host,
+        port=_port(env.get("LVCE_PORT", "8080")),
+        data_dir=data_dir,
+        database_url=database_url,
+        demo=demo == "1" if demo else (is_loopback(host) and (empty or (data_dir / "demo").exists())),
+        top_tier=_tier(env.get("LVCE_TOP_TIER", Tier.MINISTRY.value)),
+        clock_file=Path(clock_file) if clock_file and is_loopback(host) else None,
+    )
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
+        return int(text)
+    raise SettingsError(f"LVCE_PORT 应是 1 到 65535 之间的整数，现在是“{text}”。")
+
+
+def _tier(text: str) -> Tier:
+    allowed = (Tier.MINISTRY, Tier.PROVINCE, Tier.CITY)
+    for tier in allowed:
+        if text.strip().lower() == tier.value:
+            return tier
+    raise SettingsError(f"LVCE_TOP_TIER 只能是 {'、'.join(t.value for t in allowed)}，现在是“{text}”。")

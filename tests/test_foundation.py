@@ -1,0 +1,128 @@
+"""The ground everything stands on: the writer, its groups, the audit chain."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+from sqlmodel import Session, select
+
+from models import AuditLine, Setting
+from models.enums import AuditResult, Role
+from services import audit, clock, events
+from services.actors import Actor, region_prefix
+from services.db import Database, check_pragmas
+from services.errors import Refusal
+from services.perform import perform
+from tests.conftest import World
+
+SOMEBODY = Actor(1, "chen", "陈立", Role.FILER, 1, "广州南粤精工制造有限公司")
+
+
+def write_setting(s: Session, name: str) -> None:
+    s.add(Setting(name=name, set_at=clock.now()))
+
+
+def refuse(s: Session, actor: Actor, number: int) -> None:
+    write_setting(s, f"never {number}")
+    events.publish(s, events.FilingChanged(number))
+    raise Refusal("“氨氮排放量”应是数字。")
+
+
+def test_what_a_refused_use_case_wrote_is_gone_and_the_refusal_is_logged(db: Database) -> None:
+    told: list[events.Event] = []
+    stop = events.subscribe(told.append)
+    with pytest.raises(Refusal, match="氨氮排放量"):
+        perform(db, refuse, SOMEBODY, 7)
+    stop()
+    assert told == []
+    assert db.read(lambda s: s.exec(select(Setting)).all()) == []
+    (line,) = db.read(lambda s: s.exec(select(AuditLine)).all())
+    assert (line.result, line.action, line.subject_id) == (AuditResult.REFUSED, "refuse", 7)
+
+
+def test_many_writers_share_commits_and_one_failure_harms_nobody_else(db: Database) -> None:
+    def job(number: int) -> bool:
+        def write(s: Session) -> None:
+            write_setting(s, str(number))
+            if number % 10 == 3:
+                raise Refusal("不行")
+
+        try:
+            db.write(write)
+        except Refusal:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        done = list(pool.map(job, range(200)))
+    names = set(db.read(lambda s: s.exec(select(Setting.name)).all()))
+    assert names == {str(n) for n in range(200) if n % 10 != 3}
+    assert [n for n, ok in enumerate(done) if not ok] == list(range(3, 200, 10))
+
+
+def test_a_broken_statement_fails_its_own_job_only(db: Database) -> None:
+    with pytest.raises(Exception, match="no_such_table"):
+        db.write(lambda s: s.execute(text("SELECT * FROM no_such_table")))
+    db.write(write_setting, "after")
+    assert db.read(lambda s: s.exec(select(Setting.name)).all()) == ["after"]
+
+
+def test_events_are_told_after_the_commit(db: Database) -> None:
+    seen: list[int] = []
+
+    def listener(event: events.Event) -> None:
+        seen.append(len(db.read(lambda s: s.exec(select(Setting)).all())))
+
+    def write(s: Session) -> None:
+        write_setting(s, "x")
+        events.publish(s, events.FilingChanged(1))
+
+    stop = events.subscribe(listener)
+    db.write(write)
+    db.write(lambda s: None)  # the first write's listeners have run once the second has
+    stop()
+    assert seen == [1]
+
+
+def test_the_reader_cannot_write(db: Database) -> None:
+    with pytest.raises(Exception, match="(?i)read.?only|暂时繁忙"):
+        db.read(lambda s: (write_setting(s, "x"), s.flush()))
+
+
+def test_sqlite_keeps_its_promises(sqlite_db: Database) -> None:
+    check_pragmas(sqlite_db)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("UPDATE audit_line SET detail = 'x' WHERE id = 3", "第 3 条的内容与校验值不符"),
+        ("DELETE FROM audit_line WHERE id = 3", "第 3 条到第 3 条缺失"),
+        ("UPDATE audit_line SET at = '2025-01-01 00:00:00' WHERE id = 1", "第 1 条的内容与校验值不符"),
+    ],
+)
+def test_a_changed_audit_line_is_found(db: Database, change: str, reason: str) -> None:
+    for n in range(5):
+        db.write(audit.record, SOMEBODY, "submit", "filing", n)
+    assert db.read(audit.verify) == (5, None)
+    with db.engine.begin() as connection:
+        connection.execute(text(change))
+    _, broken = db.read(audit.verify)
+    assert broken is not None
+    assert broken.reason == reason
+
+
+def test_region_prefix_spans_the_subtree() -> None:
+    assert [region_prefix(c) for c in ("440000", "440100", "440106", "441900003", "")] == [
+        "44",
+        "4401",
+        "440106",
+        "441900003",
+        "",
+    ]
+
+
+def test_the_small_world_stands(world: World) -> None:
+    assert world.county.organisation_name == "天河区科技工业和信息化局"
