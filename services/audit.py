@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import select
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from models import AuditLine
 from models.enums import AuditResult
@@ -54,7 +54,7 @@ def record(
         detail=detail,
         chain="",
     )
-    last = s.execute(select(AuditLine.id, AuditLine.chain).order_by(AuditLine.id.desc()).limit(1)).first()  # type: ignore[union-attr]
+    last = s.exec(select(AuditLine.id, AuditLine.chain).order_by(col(AuditLine.id).desc()).limit(1)).first()
     line.id = (last[0] or 0) + 1 if last else 1  # without gaps, whatever was rolled back
     line.chain = chained(last[1] if last else START, line)
     s.add(line)
@@ -83,13 +83,15 @@ def chained(previous: str, line: AuditLine) -> str:
 def verify(s: Session) -> tuple[int, Broken | None]:
     """Walk the chain (核对审计日志); returns the number of sound lines and the first broken one."""
     previous, expected, count = START, 0, 0
-    for line in s.execute(select(AuditLine).order_by(AuditLine.id)).scalars().yield_per(1000):  # type: ignore[arg-type]
-        assert line.id is not None
-        if expected and line.id != expected:
-            return count, Broken(line.id, f"第 {expected} 条到第 {line.id - 1} 条缺失")
-        if line.chain != chained(previous, line):
-            return count, Broken(line.id, f"第 {line.id} 条的内容与校验值不符")
-        previous, expected, count = line.chain, line.id + 1, count + 1
+    query = select(AuditLine).order_by(col(AuditLine.id)).execution_options(yield_per=1000)
+    with closing(s.exec(query)) as lines:
+        for line in lines:
+            assert line.id is not None
+            if expected and line.id != expected:
+                return count, Broken(line.id, f"第 {expected} 条到第 {line.id - 1} 条缺失")
+            if line.chain != chained(previous, line):
+                return count, Broken(line.id, f"第 {line.id} 条的内容与校验值不符")
+            previous, expected, count = line.chain, line.id + 1, count + 1
     return count, None
 
 

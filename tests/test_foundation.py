@@ -87,7 +87,7 @@ def test_events_are_told_after_the_commit(db: Database) -> None:
 
 
 def test_the_reader_cannot_write(db: Database) -> None:
-    with pytest.raises(Exception, match="(?i)read.?only|暂时繁忙"):
+    with pytest.raises(Exception, match=r"(?i)read.?only|暂时繁忙"):
         db.read(lambda s: (write_setting(s, "x"), s.flush()))
 
 
