@@ -1,0 +1,34 @@
+"""``python -m tests``: everything that must hold before a change lands (全部检查). Arguments are passed on to pytest."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests import chromium
+
+ROOT = Path(__file__).resolve().parent.parent
+
+CHECKS = (
+    ("ruff", "check", "."),
+    ("ruff", "format", "--check", "."),
+    ("mypy",),
+)
+
+
+def main() -> int:
+    os.chdir(ROOT)
+    if chromium.find() is None:
+        chromium.install()
+    os.environ["CHROMIUM_PATH"] = chromium.find() or ""
+    for check in CHECKS:
+        print("$ " + " ".join(check), flush=True)
+        if subprocess.run([sys.executable, "-m", *check], check=False).returncode:
+            return 1
+    return subprocess.run([sys.executable, "-m", "pytest", *sys.argv[1:]], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""Find a Chromium for the browser tests, or install one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def find() -> str | None:
+    """The path of a usable browser: ``$CHROMIUM_PATH``, Playwright's own, or one on the PATH."""
+    named = os.environ.get("CHROMIUM_PATH", "")
+    if named and Path(named).exists():
+        return named
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    if own and Path(own).exists():
+        return own
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def install() -> None:
+    """Debian's packages where we may, Playwright's download elsewhere; a Chinese font comes with either."""
+    apt = shutil.which("apt-get")
+    if apt and os.geteuid() == 0:
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run([apt, "update", "-qq"], check=False, env=quiet, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [apt, "install", "-y", "-qq", "chromium", "fonts-noto-cjk"], check=False, env=quiet, stdout=subprocess.DEVNULL
+        )
+        if find():
+            return
+    subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
+
+
+def arguments() -> list[str]:
+    """Switches for a quiet, offline browser; no sandbox only where root leaves no choice."""
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+    return [*quiet, "--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else quiet
