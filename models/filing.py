@@ -37,7 +37,16 @@ class Filing(SQLModel, table=True):
             sqlite_where=text("deleted_at IS NULL"),
             postgresql_where=text("deleted_at IS NULL"),
         ),
-        Index("ix_filing_scope", "form", "year", "region_code", "status"),
+        Index(
+            "ix_filing_scope",
+            "form",
+            "year",
+            "region_code",
+            "status",
+            "current_authority_id",
+            sqlite_where=text("deleted_at IS NULL"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
         Index("ix_filing_submitted", "form", "year", "submitted_at", "id"),
         Index("ix_filing_authority", "current_authority_id", "status", "form", "year"),
     )
