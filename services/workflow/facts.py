@@ -62,6 +62,7 @@ class Facts:
     stamped: bool = False  # a stamped scan is bound to the figures as they stand
     has_superior: bool = True
     signer_named: bool = False  # the unit has named a 负责人
+    restore_days: int = 30  # how long a deleted one can be restored
     withdrawn: bool = False  # the newest version was taken back by the unit
     returned_by: str = ""
     steps: tuple[StepFact, ...] = ()

@@ -10,8 +10,6 @@ from services.workflow.facts import Facts, StepFact
 
 Guard = Callable[[Facts, Role], str | None]
 
-RESTORE_DAYS = 30
-
 _DECISIONS = {
     StepStatus.FORWARDED: "审核通过并上报",
     StepStatus.RETURNED: "退回",
@@ -151,9 +149,9 @@ def task_open(facts: Facts, role: Role) -> str | None:
 def restorable(facts: Facts, role: Role) -> str | None:
     if facts.deleted_on is None:
         return "这份动态管理表没有被删除，不需要恢复。"
-    last = facts.deleted_on + timedelta(days=RESTORE_DAYS)
+    last = facts.deleted_on + timedelta(days=facts.restore_days)
     if facts.today > last:
-        return f"删除已超过 {RESTORE_DAYS} 天（最晚{day(last)}），不能恢复。请通知申报单位重新填报。"
+        return f"删除已超过 {facts.restore_days} 天（最晚{day(last)}），不能恢复。请通知申报单位重新填报。"
     if facts.other_alive:
         return "该单位同一年度已另建一份动态管理表，不能恢复。如确需恢复，请先由该单位删除新建的一份。"
     return None
