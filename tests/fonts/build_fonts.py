@@ -66,12 +66,25 @@ def to_glyf(font: TTFont, max_error: float) -> None:
     table.glyphOrder, table.glyphs = order, glyphs
     maxp = font["maxp"]
     maxp.tableVersion = 0x00010000
+    maxp.maxZones = 1
     for attribute in (
-        "maxZones maxTwilightPoints maxStorage maxFunctionDefs maxInstructionDefs maxStackElements "
-        "maxSizeOfInstructions maxComponentElements maxPoints maxContours maxCompositePoints "
-        "maxCompositeContours maxComponentDepth"
-    ).split():
-        setattr(maxp, attribute, 1 if attribute == "maxZones" else 0)
+        "TwilightPoints",
+        "Storage",
+        "FunctionDefs",
+        "InstructionDefs",
+        "StackElements",
+        "SizeOfInstructions",
+    ):
+        setattr(maxp, f"max{attribute}", 0)
+    for attribute in (
+        "ComponentElements",
+        "Points",
+        "Contours",
+        "CompositePoints",
+        "CompositeContours",
+        "ComponentDepth",
+    ):
+        setattr(maxp, f"max{attribute}", 0)  # counted when saved
     font["post"].formatType = 3.0
     font["post"].extraNames, font["post"].mapping = [], {}
     font.sfntVersion = "\x00\x01\x00\x00"
@@ -112,7 +125,11 @@ def draw_missing(font: TTFont) -> list[str]:
 def build(source: Path, target: Path, wanted: set[int], family: str, max_error: float) -> None:
     font = TTFont(source, fontNumber=CHINESE_FACE, lazy=True)
     options = subset.Options(
-        layout_features=[], hinting=False, notdef_outline=True, name_IDs=[0, 1, 2, 4, 5, 6, 13, 14], drop_tables=["vhea", "vmtx"]
+        layout_features=[],
+        hinting=False,
+        notdef_outline=True,
+        name_IDs=[0, 1, 2, 4, 5, 6, 13, 14],
+        drop_tables=["vhea", "vmtx"],
     )
     cutter = subset.Subsetter(options)
     cutter.populate(unicodes=wanted)
@@ -127,7 +144,13 @@ def build(source: Path, target: Path, wanted: set[int], family: str, max_error: 
     font["head"].created = font["head"].modified = 3_700_000_000
     font.recalcTimestamp = False
     font.save(target)
-    print(target.name, f"{target.stat().st_size / 1e6:.2f} MB", len(font.getBestCmap()), "characters, drawn:", "".join(drawn))
+    print(
+        target.name,
+        f"{target.stat().st_size / 1e6:.2f} MB",
+        len(font.getBestCmap()),
+        "characters, drawn:",
+        "".join(drawn),
+    )
 
 
 def main() -> None:
