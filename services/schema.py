@@ -83,7 +83,9 @@ def _config(connection: Connection) -> Config:
 
 def _known(found: str) -> None:
     if found not in {script.revision for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()}:
-        raise TooNew(f"数据库的结构版本是 {found}，本程序不认识，可能由更新的版本写入。请使用写入它的程序版本，或恢复备份。")
+        raise TooNew(
+            f"数据库的结构版本是 {found}，本程序不认识，可能由更新的版本写入。请使用写入它的程序版本，或恢复备份。"
+        )
 
 
 def _foreign_keys(db: Database, connection: Connection, *, on: bool) -> None:

@@ -13,7 +13,7 @@ from services import schema
 from services.db import Database
 
 # The audit log lets nobody change or remove a line, whoever holds the connection.
-TRIGGERS = '''
+TRIGGERS = """
     if op.get_bind().dialect.name == "sqlite":
         for verb in ("UPDATE", "DELETE"):
             op.execute(
@@ -29,11 +29,11 @@ TRIGGERS = '''
             "CREATE TRIGGER audit_line_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_line "
             "FOR EACH STATEMENT EXECUTE FUNCTION audit_line_append_only()"
         )
-'''
-DROPPED = '''
+"""
+DROPPED = """
     if op.get_bind().dialect.name != "sqlite":
         op.execute("DROP FUNCTION audit_line_append_only() CASCADE")
-'''
+"""
 
 
 def main(arguments: list[str]) -> int:

@@ -1,0 +1,242 @@
+"""Users (用户): created, enabled, disabled, given a new initial password. By the administrator for everybody, by a 负责人 for
+the 填报人 of the own unit, by an office for its own people.
+
+``create`` and ``reset_password`` take the database, not a session: they hash outside the transaction and block for 0.1 s.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import func, or_
+from sqlmodel import Session, col, select
+
+from models import Organisation, User
+from models.enums import OrgKind, Role, Tier
+from services import audit, clock
+from services.accounts import passwords, sessions
+from services.accounts.views import NewPassword, UserPage, UserRow
+from services.actors import Actor
+from services.db import Database
+from services.errors import Conflict, Forbidden, NotFound, Refusal
+from services.perform import perform
+from services.permissions import Place, Power, allowed, authorize
+
+_USERNAME = re.compile(r"[a-z0-9一-鿿][a-z0-9一-鿿_.@-]{2,59}")
+USERNAME_WORDS = "用户名应为 3 到 60 个字符，可用字母、数字、汉字和 _ . @ -，以字母、数字或汉字开头"
+
+_TIER_ROLES = {Tier.COUNTY: Role.COUNTY, Tier.CITY: Role.CITY, Tier.PROVINCE: Role.PROVINCE}
+_KIND_ROLES: dict[OrgKind, tuple[Role, ...]] = {
+    OrgKind.UNIT: (Role.SIGNER, Role.FILER),
+    OrgKind.GROUP: (Role.GROUP,),
+    OrgKind.MINISTRY: (Role.MINISTRY,),
+    OrgKind.OPERATOR: (Role.ADMIN,),
+    OrgKind.EXPERTS: (Role.EXPERT,),
+}
+
+
+def roles_of(place: Organisation) -> tuple[Role, ...]:
+    """The roles people of this organisation can have (可设角色)."""
+    if place.kind is OrgKind.AUTHORITY:
+        return (_TIER_ROLES[place.tier],) if place.tier in _TIER_ROLES else ()
+    return _KIND_ROLES[place.kind]
+
+
+def creatable(actor: Actor, place: Organisation) -> tuple[Role, ...]:
+    """The roles this actor may give there: a 负责人 names only 填报人."""
+    if not allowed(actor, Power.MANAGE_USERS, _place(place)):
+        return ()
+    return tuple(role for role in roles_of(place) if actor.role is not Role.SIGNER or role is Role.FILER)
+
+
+def create(db: Database, actor: Actor, organisation_id: int, username: str, name: str, role: Role) -> NewPassword:
+    """新增用户, with a random initial password shown this once. Blocks for a hash."""
+    password = passwords.initial()
+    user_id = perform(db, add, actor, organisation_id, username, name, role, passwords.hashed(password))
+    return NewPassword(user_id, sessions.normal_username(username), name.strip(), password)
+
+
+def add(
+    s: Session,
+    actor: Actor,
+    organisation_id: int,
+    username: str,
+    name: str,
+    role: Role,
+    password_hash: str,
+    must_change: bool = True,
+) -> int:
+    """Write a user whose password is hashed already (新增用户); returns the id."""
+    place = s.get(Organisation, organisation_id)
+    if place is None:
+        raise NotFound
+    authorize(actor, Power.MANAGE_USERS, _place(place))
+    if role not in creatable(actor, place):
+        may = "、".join(r.caption for r in creatable(actor, place)) or "无"
+        raise Refusal(f"您不能在“{place.name}”设“{role.caption}”。可以设的角色：{may}。", field="role")
+    user_id = insert(s, place, username, name, role, password_hash, must_change=must_change)
+    audit.record(
+        s,
+        actor,
+        "create_user",
+        "user",
+        user_id,
+        detail=f"在“{place.name}”新增{role.caption}“{name.strip()}”（{sessions.normal_username(username)}）",
+    )
+    return user_id
+
+
+def insert(
+    s: Session,
+    place: Organisation,
+    username: str,
+    name: str,
+    role: Role,
+    password_hash: str,
+    *,
+    must_change: bool = False,
+    is_demo: bool = False,
+) -> int:
+    """Check and write the row; no permission asked, no audit line: the callers of this room do that."""
+    username, name = check_username(username), name.strip()
+    if not 0 < len(name) <= 50:
+        raise Refusal("请填写姓名，最多 50 个字。", field="user_name")
+    if s.exec(select(User.id).where(User.username == username)).first() is not None:
+        raise Conflict(f"用户名“{username}”已被使用，请换一个，例如加上单位简称。", field="username")
+    assert place.id is not None
+    user = User(
+        username=username,
+        password_hash=password_hash,
+        name=name,
+        role=role,
+        organisation_id=place.id,
+        must_change_password=must_change,
+        is_demo=is_demo,
+        created_at=clock.now(),
+    )
+    s.add(user)
+    s.flush()
+    assert user.id is not None
+    return user.id
+
+
+def check_username(typed: str) -> str:
+    username = sessions.normal_username(typed)
+    if not _USERNAME.fullmatch(username):
+        raise Refusal(f"用户名“{typed.strip()[:60]}”不符合要求。{USERNAME_WORDS}。", field="username")
+    return username
+
+
+def reset_password(db: Database, actor: Actor, user_id: int) -> NewPassword:
+    """重置密码: a new initial password, all sign-ins end. Blocks for a hash."""
+    password = passwords.initial()
+    username, name = perform(db, _reset, actor, user_id, passwords.hashed(password))
+    return NewPassword(user_id, username, name, password)
+
+
+def _reset(s: Session, actor: Actor, user_id: int, password_hash: str) -> tuple[str, str]:
+    user, place = _managed(s, actor, user_id)
+    user.password_hash = password_hash
+    user.must_change_password = True
+    user.failed_sign_ins = 0
+    s.add(user)
+    ended = sessions.end_all(s, user_id, "password_reset")
+    audit.record(
+        s, actor, "reset_password", "user", user_id, detail=f"重置“{place.name}”{user.name}的密码，结束登录 {ended} 个"
+    )
+    return user.username, user.name
+
+
+def enable(s: Session, actor: Actor, user_id: int) -> None:
+    """启用."""
+    _switch(s, actor, user_id, enabled=True)
+
+
+def disable(s: Session, actor: Actor, user_id: int) -> None:
+    """停用: all sign-ins end at once."""
+    _switch(s, actor, user_id, enabled=False)
+
+
+def _switch(s: Session, actor: Actor, user_id: int, *, enabled: bool) -> None:
+    user, place = _managed(s, actor, user_id)
+    if user.enabled == enabled:
+        raise Conflict(f"“{user.name}”已经是{'启用' if enabled else '停用'}状态，没有改动。")
+    if not enabled and user.role is Role.ADMIN:
+        others = select(func.count()).select_from(User).where(User.role == Role.ADMIN, col(User.enabled).is_(True))
+        if s.exec(others).one() <= 1:
+            raise Refusal("这是最后一个启用的系统管理员，不能停用。请先新增一个系统管理员。")
+    user.enabled = enabled
+    s.add(user)
+    ended = 0 if enabled else sessions.end_all(s, user_id, "disabled")
+    audit.record(
+        s,
+        actor,
+        "enable_user" if enabled else "disable_user",
+        "user",
+        user_id,
+        detail=f"{'启用' if enabled else '停用'}“{place.name}”{user.name}"
+        + ("" if enabled else f"，结束登录 {ended} 个"),
+    )
+
+
+def listing(s: Session, actor: Actor, organisation_id: int | None = None, search: str = "", page: int = 1) -> UserPage:
+    """用户列表, 50 a page: of one organisation, or (administrator only) of all."""
+    place = s.get(Organisation, organisation_id) if organisation_id is not None else None
+    if organisation_id is not None and place is None:
+        raise NotFound
+    authorize(actor, Power.MANAGE_USERS, _place(place) if place else Place())
+    query = select(User, Organisation).join(Organisation, col(User.organisation_id) == Organisation.id)
+    if place is not None:
+        query = query.where(User.organisation_id == place.id)
+    if search.strip():
+        like = f"%{search.strip()}%"
+        query = query.where(
+            or_(col(User.username).ilike(like), col(User.name).ilike(like), col(Organisation.name).ilike(like))
+        )
+    total = s.exec(select(func.count()).select_from(query.subquery())).one()
+    rows = s.exec(query.order_by(col(User.id)).offset((max(page, 1) - 1) * 50).limit(50)).all()
+    return UserPage(
+        tuple(_row(actor, user, at) for user, at in rows), total, creatable(actor, place) if place is not None else ()
+    )
+
+
+def _row(actor: Actor, user: User, place: Organisation) -> UserRow:
+    assert user.id is not None and place.id is not None
+    manageable = _why_not(actor, user, place) == ""
+    return UserRow(
+        id=user.id,
+        username=user.username,
+        name=user.name,
+        role=user.role,
+        organisation_id=place.id,
+        organisation_name=place.name,
+        enabled=user.enabled,
+        must_change_password=user.must_change_password,
+        created_at=user.created_at,
+        last_sign_in_at=user.last_sign_in_at,
+        failed_sign_ins=user.failed_sign_ins,
+        can_switch=manageable,
+        can_reset=manageable,
+    )
+
+
+def _managed(s: Session, actor: Actor, user_id: int) -> tuple[User, Organisation]:
+    user = s.get(User, user_id)
+    place = s.get(Organisation, user.organisation_id) if user else None
+    if user is None or place is None or not allowed(actor, Power.MANAGE_USERS, _place(place)):
+        raise NotFound
+    if why := _why_not(actor, user, place):
+        raise Forbidden(why)
+    return user, place
+
+
+def _why_not(actor: Actor, user: User, place: Organisation) -> str:
+    if user.id == actor.user_id:
+        return "不能停用自己或重置自己的密码。修改密码请用右上角菜单中的“修改密码”。"
+    if user.role not in creatable(actor, place):
+        return f"您不能管理{user.role.caption}“{user.name}”，请联系系统管理员。"
+    return ""
+
+
+def _place(place: Organisation) -> Place:
+    return Place(place.id, place.region_code, place.group_id)
