@@ -63,8 +63,9 @@ class FormField:
     group: str = ""  # 块标题, e.g. 能源消费情况
     unit: str = ""  # fixed unit; or the canonical one of ``units``
     units: tuple[UnitOption, ...] = ()
-    unit_of: str = ""  # takes (and must share) the unit of that field
+    unit_of: str = ""  # takes (and must share) the unit of that field; ``units`` is then a copy of its options
     yearly: bool = False
+    slip: bool = True  # a figure ten, hundred … times that of the other years is questioned
     required: bool = False
     remark: bool = False  # has a 特殊情况说明 cell
     decimals: int | None = None
@@ -100,7 +101,7 @@ class Rule:
     source: str = ""
     official: Official = "proposed"
     reviewers_only: bool = False
-    fix: str = ""  # a one-click conversion, e.g. "gross_output / 10"
+    fix: tuple[tuple[str, str], ...] = ()  # a one-click conversion: field key (or key__prev) and what to put there
     fix_words: str = ""
 
 
@@ -138,6 +139,11 @@ class FormTemplate:
     pledge: str
     digest: str
     source_text: str = field(repr=False, default="")
+
+    def own_unit(self, key: str) -> str:
+        """The field whose "unit" slot holds the chosen unit of ``key``; "" where the unit is fixed."""
+        field = self.fields[key]
+        return field.unit_of or (key if field.units else "")
 
     def slots(self, key: str) -> tuple[str, ...]:
         """The value slots of a field: its years, or the single empty slot."""
