@@ -8,6 +8,7 @@ from string import digits
 from typing import Any
 
 PREFIX = "LC1"
+DRAFT_VERSION = 0  # printed before 验证并保存
 _LETTERS = digits + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _MARK_LENGTH = 13  # 64 bits in base 36: with the filing number this still fits the smaller symbol 3-Q
 
@@ -52,7 +53,8 @@ def modules(text: str) -> tuple[str, ...]:
 
     symbol = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level="Q")
     picture: Any = symbol.to_image(scale=1, add_quiet_zones=False)
-    return tuple("".join("0" if light else "1" for light in row) for row in memoryview(picture).tolist())
+    pixels: Any = memoryview(picture).tolist()
+    return tuple("".join("0" if light else "1" for light in row) for row in pixels)
 
 
 def _to_letters(digest16: str) -> str:

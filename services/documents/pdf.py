@@ -322,8 +322,9 @@ def _form_furniture(paper: Paper, snapshot: FilingSnapshot, page: int, pages: in
     room = _WHOLE - _SECOND_CODE - 6
     paper.text(_SIDE, 23.2, *_fitting(about, room, 9))
     code = digest.code(snapshot.digest)
-    payload = codes.encode(codes.PageCode(snapshot.number, snapshot.version_no, snapshot.digest[:16], page, pages))
-    modules = codes.modules(payload)
+    version = snapshot.version_no if snapshot.validated else codes.DRAFT_VERSION
+    payload = codes.PageCode(snapshot.number, version, snapshot.digest[:16], page, pages)
+    modules = codes.modules(codes.encode(payload))
     foot = paper.height - _CODE_EDGE
     paper.modules(_SIDE, foot - _MAIN_CODE, _MAIN_CODE, modules)
     paper.modules(paper.width - _SIDE - _SECOND_CODE, _CODE_EDGE, _SECOND_CODE, modules)

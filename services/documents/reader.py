@@ -1,0 +1,221 @@
+"""What is done to an uploaded file inside a child process with hard limits (受限子进程): look at it, read its codes, draw a page.
+
+Run as ``python -m services.documents.reader <task> …``: the file on standard input, one JSON object on standard output, for
+``picture`` followed by the bytes of a PNG. Importing it must stay cheap; nothing of the application is loaded here.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from services.documents import codes
+
+MAX_PAGES = 60
+MAX_SIDE = 2400  # points; A4 is 842
+MAX_PIXELS = 60_000_000
+MEMORY = 1_536 * 1024 * 1024
+CPU_SECONDS = 40
+
+_DPI, _FINE_DPI = 150, 220
+_LONGEST = 3000  # pixels
+_BUDGET = 22.0  # seconds for all pages; later ones get the quick look only
+_THRESHOLDS = (110, 80, 140, 60, 170, 45, 195)
+_INK, _SEAL = 60, 0.0008  # how much redder than blue and green; share of such pixels on a page that bears a seal
+
+
+class Refused(Exception):
+    """Why the file is not taken; the words are a key of ``scan.WORDS``."""
+
+
+def main(arguments: list[str]) -> int:
+    _limit()
+    content = sys.stdin.buffer.read()
+    task, kind, *rest = arguments
+    try:
+        answer, extra = TASKS[task](content, kind, *rest)
+    except Refused as why:
+        answer, extra = {"refused": str(why)}, b""
+    sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n" + extra)
+    return 0
+
+
+def inspect(content: bytes, kind: str) -> tuple[dict[str, Any], bytes]:
+    """Whether a PDF or a picture is fit to be kept: pages, size, no password, no script, no embedded file."""
+    with _opened(content, kind) as source:
+        return {"pages": source.pages}, b""
+
+
+def read(content: bytes, kind: str) -> tuple[dict[str, Any], bytes]:
+    """The codes on each page, whether there is red ink, and whether it is our own file with nothing on it."""
+    started = time.monotonic()
+    with _opened(content, kind) as source:
+        pages = []
+        for number in range(source.pages):
+            hurried = time.monotonic() - started > _BUDGET
+            found, colour, seal = _read_page(source, number, hurried)
+            pages.append({"codes": found, "colour": colour, "seal": seal})
+        return {"pages": pages, "own": source.is_our_own()}, b""
+
+
+def picture(content: bytes, kind: str, page: str, width: str) -> tuple[dict[str, Any], bytes]:
+    """One page as PNG, ``width`` pixels wide."""
+    with _opened(content, kind) as source:
+        number = int(page) - 1
+        if not 0 <= number < source.pages:
+            raise Refused("page")
+        image = source.image(number, 96)
+        if image.width > int(width):
+            image = image.resize((int(width), max(1, image.height * int(width) // image.width)))
+        out = io.BytesIO()
+        image.save(out, "PNG")
+        return {"pages": source.pages}, out.getvalue()
+
+
+TASKS: dict[str, Any] = {"inspect": inspect, "read": read, "picture": picture}
+
+
+def _opened(content: bytes, kind: str) -> _Pdf | _Picture:
+    return _Pdf(content) if kind == "application/pdf" else _Picture(content)
+
+
+class _Pdf:
+    def __init__(self, content: bytes) -> None:
+        import pypdfium2
+
+        self._raw = pypdfium2.raw
+        try:
+            self._document = pypdfium2.PdfDocument(content)
+        except pypdfium2.PdfiumError as error:
+            raise Refused("password" if "password" in str(error).lower() else "broken") from None
+        self.pages = len(self._document)
+        if self.pages == 0:
+            raise Refused("broken")
+        if self.pages > MAX_PAGES:
+            raise Refused("pages")
+        if self._raw.FPDFDoc_GetJavaScriptActionCount(self._document) > 0 or self._document.count_attachments() > 0:
+            raise Refused("active")
+        if any(not 0 < side <= MAX_SIDE for page in range(self.pages) for side in self._document.get_page_size(page)):
+            raise Refused("side")
+
+    def __enter__(self) -> _Pdf:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._document.close()
+
+    def image(self, page: int, dpi: int) -> Any:
+        sheet = self._document[page]
+        scale = min(dpi / 72, _LONGEST / max(sheet.get_size()))
+        image = sheet.render(scale=scale, rev_byteorder=True).to_pil().convert("RGB")
+        sheet.close()
+        return image
+
+    def is_our_own(self) -> bool:
+        """Exported here and nothing put on it since: our keywords or our code as text, no picture, no annotation."""
+        keywords = str(self._document.get_metadata_dict().get("Keywords", ""))
+        ours = keywords.startswith("LVCE ")
+        for number in range(self.pages):
+            sheet = self._document[number]
+            kinds = (self._raw.FPDF_PAGEOBJ_IMAGE, self._raw.FPDF_PAGEOBJ_FORM)
+            if next(iter(sheet.get_objects(filter=kinds, max_depth=4)), None) is not None:
+                return False
+            if self._raw.FPDFPage_GetAnnotCount(sheet) > 0:
+                return False
+            text = sheet.get_textpage().get_text_range() if not ours else ""
+            ours = ours or ("校验码" in text and "填报编号" in text)
+        return ours
+
+
+class _Picture:
+    pages = 1
+
+    def __init__(self, content: bytes) -> None:
+        from PIL import Image, ImageOps, UnidentifiedImageError
+
+        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            image: Any = Image.open(io.BytesIO(content), formats=("JPEG", "PNG"))
+            if image.width * image.height > MAX_PIXELS:
+                raise Refused("pixels")
+            image.draft("RGB", (_LONGEST, _LONGEST))
+            image = ImageOps.exif_transpose(image).convert("RGB")
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            raise Refused("pixels") from None
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+            raise Refused("broken") from None
+        image.thumbnail((_LONGEST, _LONGEST))
+        self._image = image
+
+    def __enter__(self) -> _Picture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._image.close()
+
+    def image(self, page: int, dpi: int) -> Any:
+        return self._image
+
+    def is_our_own(self) -> bool:
+        return False
+
+
+def _read_page(source: _Pdf | _Picture, number: int, hurried: bool) -> tuple[list[str], bool, bool]:
+    image = source.image(number, _DPI)
+    colour, seal = _red_ink(image)
+    found = _codes(image, sweep=not hurried)
+    if not found and not hurried and isinstance(source, _Pdf):
+        found = _codes(source.image(number, _FINE_DPI), sweep=True)
+    return found, colour, seal
+
+
+def _codes(image: Any, *, sweep: bool) -> list[str]:
+    """Texts of our codes on one page. Red ink is white in the red channel, so a seal over the code disappears there."""
+    import zxingcpp
+
+    wanted: Any = zxingcpp.BarcodeFormat.QRCode
+    for look in _looks(image, sweep):
+        texts = [code.text for code in zxingcpp.read_barcodes(look, formats=wanted, try_invert=False)]
+        ours = list(dict.fromkeys(text for text in texts if codes.decode(text)))
+        if ours:
+            return ours
+    return []
+
+
+def _looks(image: Any, sweep: bool) -> Iterator[Any]:
+    red = image.getchannel("R")
+    yield red
+    yield image.convert("L")
+    if sweep:
+        for threshold in _THRESHOLDS:
+            yield red.point([0] * threshold + [255] * (256 - threshold))
+
+
+def _red_ink(image: Any) -> tuple[bool, bool]:
+    """Whether the page has colour at all, and whether it has as much red as a seal."""
+    from PIL import ImageChops
+
+    small = image.resize((max(1, image.width // 4), max(1, image.height // 4)))
+    red, green, blue = small.split()
+    redder = ImageChops.subtract(red, ImageChops.lighter(green, blue)).histogram()
+    pixels = small.width * small.height
+    return sum(redder[25:]) / pixels > 0.0002, sum(redder[_INK:]) / pixels > _SEAL
+
+
+def _limit() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits; the time limit of the parent remains
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

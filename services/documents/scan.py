@@ -1,0 +1,204 @@
+"""Uploaded papers (扫描件): are they fit to be kept, and which codes does a machine find on them, page by page."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Any
+
+from services.documents import codes
+from services.documents.codes import DRAFT_VERSION, PageCode
+from services.errors import Refusal, Unavailable
+from services.forms import digest
+
+MAX_BYTES = 20 * 1024 * 1024
+PDF, JPEG, PNG = "application/pdf", "image/jpeg", "image/png"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+_ROOT = Path(__file__).resolve().parents[2]
+_SECONDS = 50
+_two_at_a_time = BoundedSemaphore(2)
+
+WORDS: Mapping[str, str] = {
+    "empty": "这个文件是空的。请检查扫描是否完成，再重新上传。",
+    "size": "文件超过 20 MB。请按 150–300 dpi 扫描，或压缩后再上传。",
+    "kind": "只接受 PDF、JPG、PNG 文件。请把扫描结果另存为 PDF 或 JPG 后再上传。",
+    "heic": "这是苹果手机的 HEIC 照片，系统不能打开。请在手机上改存为 JPG（设置 → 相机 → 格式 → 兼容性最佳），或扫描为 PDF 后再上传。",
+    "tiff": "这是 TIFF、WEBP 等格式的图片，系统只接受 PDF、JPG、PNG。请另存为 PDF 或 JPG 后再上传。",
+    "password": "这个 PDF 设有打开密码，无法读取。请去掉密码后再上传。",
+    "active": "这个 PDF 含有脚本或夹带的文件，不能接收。请重新扫描为普通 PDF 后再上传。",
+    "pages": "这个 PDF 超过 60 页。请只上传动态管理表各页。",
+    "side": "这个 PDF 的页面尺寸异常（应接近 A4）。请按 A4 重新扫描后再上传。",
+    "pixels": "图片的像素过多（超过 6000 万）。请按 150–300 dpi 重新扫描后再上传。",
+    "page": "没有这一页。请从文件列表重新打开。",
+    "broken": "文件已损坏或不完整，无法打开。请重新扫描为 PDF 或 JPG（150–300 dpi）后再上传。",
+}
+_TOO_MUCH = (
+    "这个文件的内容过于复杂，系统在限定时间内读不完，没有接收。请用扫描仪重新扫描为 PDF 或 JPG（150–300 dpi）后再上传。"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PageRead:
+    """One page of the file: the codes of ours found on it, and whether it has colour and red ink like a seal."""
+
+    page: int
+    codes: tuple[PageCode, ...]
+    colour: bool
+    seal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    media_type: str
+    pages: tuple[PageRead, ...]
+    own_export: bool  # our own file with nothing put on it: not stamped
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``refused``: why it is not taken. ``ask_code``: no page could be read, a person must type the printed code."""
+
+    refused: str
+    ask_code: bool
+    lines: tuple[str, ...]  # what was found, page by page
+
+
+def media_type(content: bytes, name: str = "") -> str:
+    """By content; the name only helps to say what is wrong. Raises :class:`Refusal`."""
+    if not content:
+        raise Refusal(WORDS["empty"], field="file")
+    if len(content) > MAX_BYTES:
+        raise Refusal(WORDS["size"], field="file")
+    if b"%PDF-" in content[:1024]:
+        return PDF
+    if content.startswith(b"\xff\xd8\xff"):
+        return JPEG
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PNG
+    suffix = Path(name).suffix.lower()
+    if content[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc") or suffix in (".heic", ".heif"):
+        raise Refusal(WORDS["heic"], field="file")
+    if content[:4] in (b"II*\0", b"MM\0*") or content[8:12] == b"WEBP":
+        raise Refusal(WORDS["tiff"], field="file")
+    raise Refusal(WORDS["kind"], field="file")
+
+
+def inspect(content: bytes, name: str = "") -> tuple[str, int]:
+    """Media type and number of pages of a PDF or picture that may be kept; raises :class:`Refusal`."""
+    kind = media_type(content, name)
+    answer, _ = _ask(content, "inspect", kind)
+    return kind, int(answer["pages"])
+
+
+def read(content: bytes, name: str = "") -> ScanResult:
+    """Find our codes on every page; raises :class:`Refusal` for a file that cannot be taken."""
+    kind = media_type(content, name)
+    answer, _ = _ask(content, "read", kind)
+    pages = tuple(
+        PageRead(
+            number,
+            tuple(code for text in page["codes"] if (code := codes.decode(text))),
+            bool(page["colour"]),
+            bool(page["seal"]),
+        )
+        for number, page in enumerate(answer["pages"], 1)
+    )
+    return ScanResult(kind, pages, bool(answer["own"]))
+
+
+def picture(content: bytes, kind: str, page: int = 1, width: int = 1200) -> tuple[bytes, int]:
+    """One page redrawn as PNG, for a preview that runs nothing, and the number of pages."""
+    answer, png = _ask(content, "picture", kind, str(page), str(width))
+    return png, int(answer["pages"])
+
+
+def verdict(result: ScanResult, *, number: str, digest_hex: str) -> Verdict:
+    """Whether the scan shows the figures of ``digest_hex`` of the filing ``number`` (盖章件核对)."""
+    current = digest.code(digest_hex)
+    lines = tuple(_line(page, number, digest_hex) for page in result.pages)
+    if result.own_export:
+        return Verdict(
+            "这是系统导出的原文件，上面没有签字和公章。请打印后由法定代表人签字、加盖单位公章，再扫描上传。",
+            False,
+            lines,
+        )
+    for page in result.pages:
+        for code in page.codes:
+            if refused := _contradiction(page.page, code, number, digest_hex, current):
+                return Verdict(refused, False, lines)
+    read_codes = [code for page in result.pages for code in page.codes]
+    if not read_codes:
+        return Verdict("", True, lines)
+    total = max(code.pages for code in read_codes)
+    seen = {code.page for code in read_codes}
+    unread = sum(not page.codes for page in result.pages)
+    absent = [str(page) for page in range(1, total + 1) if page not in seen]
+    if len(absent) > unread:
+        where = f"第 {'、'.join(absent)} 页" if not unread else f"至少 {len(absent) - unread} 页"
+        return Verdict(
+            f"扫描件不完整：动态管理表共 {total} 页，缺少{where}。请把全部页面按顺序扫描成一个 PDF 后再上传。",
+            False,
+            lines,
+        )
+    return Verdict("", False, lines)
+
+
+def _contradiction(page: int, code: PageCode, number: str, digest_hex: str, current: str) -> str:
+    if code.number != number:
+        return (
+            f"扫描件第 {page} 页属于另一份填报（填报编号 {code.number}），本表的填报编号是 {number}。"
+            "请核对后上传本表的盖章扫描件。"
+        )
+    if code.version == DRAFT_VERSION:
+        return (
+            f"扫描件第 {page} 页是验证之前打印的草稿（带有“草稿 未验证”字样）。"
+            "请在“验证并保存”通过后重新导出 PDF，签字盖章后再上传。"
+        )
+    if code.digest16 != digest_hex[:16]:
+        return (
+            f"扫描件第 {page} 页是修改前的数据（校验码 {digest.code(code.digest16)}），当前数据的校验码是 {current}。"
+            "请重新导出 PDF，签字盖章后再上传。"
+        )
+    return ""
+
+
+def _line(page: PageRead, number: str, digest_hex: str) -> str:
+    if not page.codes:
+        return f"第 {page.page} 页：没有读到二维码，请人工核对页脚的校验码。"
+    code = page.codes[0]
+    same = code.number == number and code.digest16 == digest_hex[:16]
+    found = "与当前数据一致" if same else f"填报编号 {code.number}，校验码 {digest.code(code.digest16)}，与当前数据不符"
+    return f"第 {page.page} 页：读到第 {code.page} 页（共 {code.pages} 页）的二维码，{found}。"
+
+
+def _ask(content: bytes, *arguments: str) -> tuple[dict[str, Any], bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT), "OMP_NUM_THREADS": "1"}
+    if not _two_at_a_time.acquire(timeout=_SECONDS):
+        raise Unavailable("正在处理的文件较多，这个文件还没有读取。请稍等片刻再上传一次。")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "services.documents.reader", *arguments],
+            input=content,
+            capture_output=True,
+            timeout=_SECONDS,
+            env=environment,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise Refusal(_TOO_MUCH, field="file") from None
+    finally:
+        _two_at_a_time.release()
+    head, _, rest = done.stdout.partition(b"\n")
+    if done.returncode or not head:
+        raise Refusal(_TOO_MUCH, field="file")
+    answer: dict[str, Any] = json.loads(head)
+    if "refused" in answer:
+        raise Refusal(WORDS[str(answer["refused"])], field="file")
+    return answer, rest
