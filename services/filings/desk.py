@@ -1,0 +1,437 @@
+"""The filer's desk (填报): edit cells, keep or explain findings, 暂存, 验证并保存, and the sheet to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, cast
+
+from sqlalchemy import Executable, Table, bindparam, delete, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col
+
+from models import Cell, CellChange, Filing, FindingNote
+from models.enums import Action, FindingLevel, FindingState
+from services import audit, clock, events, permissions
+from services.actors import Actor
+from services.errors import Conflict, Refusal
+from services.filings import explanations, standing, working
+from services.filings import room as rooms
+from services.filings.opening import open_filing as open_filing
+from services.filings.room import Room
+from services.filings.views import CellEdit, CellView, SheetPatch, ValidationResult
+from services.filings.working import Note
+from services.forms import cells as typed
+from services.forms import digest
+from services.forms.findings import CellValue, Effect, Finding
+from services.forms.sheet import Sheet
+from services.forms.template import REMARK_SLOT, UNIT_SLOT, Address, FormTemplate
+
+MOST_EDITS = 5_000
+SOURCES = frozenset({"typed", "paste", "undo", "redo", "import", "convert"})
+
+NOTHING = Effect({})
+Changed = tuple[Address, CellValue, CellValue]  # before, after
+OUT_OF_SCOPE = "退回时只要求修改指定的单元格，这一格不在范围内，内容没有写入。如确需修改，请联系退回的主管部门。"
+CONVERTS_MORE = "换算单位会改动本次退回范围以外的数值，没有写入。请保留数值只改单位，或联系退回的主管部门。"
+GONE = "这条提示已经不存在，可能数值刚刚改过。请查看表格中最新的提示。"
+
+
+def edit_cells(
+    s: Session,
+    actor: Actor,
+    filing_id: int,
+    edits: Sequence[CellEdit],
+    *,
+    source: str = "typed",
+    origin: str = "",
+    seen: Mapping[str, str] | None = None,
+) -> SheetPatch:
+    """Write what was typed, pasted or imported (修改单元格) and answer with all that changed by it.
+
+    ``seen``: per address the text the editor had before; where somebody else changed it meanwhile, nothing is
+    overwritten and both texts come back. Bad figures are stored as typed; locked, derived and unknown cells and cells
+    outside the scope of a return are refused one by one. Raises Refusal when nothing may be edited at all.
+    """
+    if len(edits) > MOST_EDITS:
+        raise Refusal(f"一次最多修改 {MOST_EDITS} 个单元格，这次是 {len(edits)} 个。请分几次粘贴或导入。")
+    how = source if source in SOURCES else "typed"
+    with rooms.spoilt_by_failure(s, filing_id):
+        room = _own_room(s, actor, rooms.enter(s, filing_id))
+        answer = _edit(s, actor, room, edits, how, seen or {})
+        if answer is None:  # somebody else wrote since: look at the filing as it is now, once
+            room = _own_room(s, actor, rooms.reload(s, filing_id))
+            answer = _edit(s, actor, room, edits, how, seen or {})
+        if answer is None:
+            raise Conflict("这份动态管理表刚刚被他人改动，本次修改没有写入。请刷新页面，核对后重新填写。")
+        if answer.revision != room.revision:
+            _keep(s, room, answer, origin)
+        return answer
+
+
+def save_draft(s: Session, actor: Actor, filing_id: int) -> datetime:
+    """暂存: everything is saved already; says when, and is never refused for what the figures are."""
+    filing, _ = standing.require(s, actor, Action.SAVE_DRAFT, filing_id)
+    filing.saved_at = clock.now()
+    filing.revision += 1
+    s.add(filing)
+    audit.record(s, actor, Action.SAVE_DRAFT, "filing", filing_id, after=current_digest(s, filing))
+    return filing.saved_at
+
+
+def note_finding(
+    s: Session, actor: Actor, filing_id: int, finding: str, hash: str, action: str, text: str = "", *, origin: str = ""
+) -> SheetPatch:
+    """Keep a warning (核实或说明): ``action`` is "confirm" or "explain"; it is bound to the values it was said about."""
+    room = _own_room(s, actor, rooms.current(s, filing_id))
+    found = room.sheet.findings.get(finding)
+    if found is None or found.reviewers_only:
+        raise Conflict(GONE)
+    if found.values_hash != hash:
+        raise Conflict("相关数值刚刚改过，原来的核实不再适用。请核对新的数值后再确认或说明。")
+    state, words = explanations.said(found, action, text)
+    note = Note(hash, state, words, actor.name, clock.now())
+    said = f"{state.caption}：{found.message}" + (f"（{words}）" if words else "")
+    audit.record(s, actor, f"finding_{state.value}", "filing", filing_id, detail=said)
+    with rooms.spoilt_by_failure(s, filing_id):
+        if not _advance(s, room, note.at, room.validated_digest):
+            raise Conflict(GONE)
+        _put_note(s, actor, room, found, note)
+        answer = _patch(room, NOTHING, note.at, room.revision + 1, actor, noted=(found,))
+        _keep(s, room, answer, origin)
+        return answer
+
+
+def apply_fix(s: Session, actor: Actor, filing_id: int, finding: str, *, origin: str = "") -> SheetPatch:
+    """一键更正: put in the texts that a finding offers."""
+    room = _own_room(s, actor, rooms.current(s, filing_id))
+    found = room.sheet.findings.get(finding)
+    if found is None or found.fix is None:
+        raise Conflict(GONE)
+    edits = tuple(CellEdit(address, text) for address, text in found.fix.texts.items())
+    return edit_cells(s, actor, filing_id, edits, source="convert", origin=origin)
+
+
+def validate(s: Session, actor: Actor, filing_id: int) -> ValidationResult:
+    """验证并保存: passes when no error is left and every warning was fixed, confirmed or explained; binds the digest."""
+    filing, _ = standing.require(s, actor, Action.VALIDATE, filing_id)
+    loaded = working.load(s, filing_id)
+    waiting = working.open_findings(loaded.sheet, loaded.notes)
+    errors = sum(finding.level is FindingLevel.ERROR for finding in waiting)
+    figures = loaded.sheet.digest()
+    filing.revision += 1
+    filing.saved_at = clock.now()
+    filing.validated_digest = "" if waiting else figures
+    filing.validated_at = None if waiting else filing.saved_at
+    s.add(filing)
+    said = f"未通过：{errors} 处错误，{len(waiting) - errors} 条警告未处理" if waiting else "通过"
+    audit.record(s, actor, Action.VALIDATE, "filing", filing_id, detail=said, after=figures)
+    events.publish(s, events.FilingChanged(filing_id))
+    return ValidationResult(
+        passed=not waiting,
+        errors=errors,
+        warnings=len(waiting) - errors,
+        first=str(waiting[0].cells[0]) if waiting and waiting[0].cells else "",
+        messages=tuple(finding.message for finding in waiting),
+        digest_code="" if waiting else digest.code(figures),
+    )
+
+
+def load_sheet(s: Session, filing_id: int) -> Sheet:
+    """The working sheet as the database has it now (for 上报, which checks everything again)."""
+    return working.load(s, filing_id).sheet
+
+
+def open_findings(s: Session, filing_id: int) -> tuple[Finding, ...]:
+    """What still stands in the way: errors, and warnings nobody has confirmed or explained."""
+    loaded = working.load(s, filing_id)
+    return working.open_findings(loaded.sheet, loaded.notes)
+
+
+def current_digest(s: Session, filing: Filing) -> str:
+    """The digest of the working figures as they are now."""
+    return digest.of(filing.template_digest, working.read_cells(s, filing.id or 0))
+
+
+# --- one edit ---------------------------------------------------------------------------------------------------------
+
+
+def _own_room(s: Session, actor: Actor, room: Room) -> Room:
+    """The room, if this person may edit this filing now; permission is asked once a person and room, the rest each time."""
+    who = actor.user_id, actor.role
+    if actor.organisation_id != room.organisation_id or who not in room.cleared:
+        subject = permissions.Subject(room.organisation_id, room.region_code, None, room.status)
+        permissions.authorize(actor, Action.EDIT, subject)
+        room.cleared.add(who)
+    if not room.takes_edits(s):  # the database may know better; if not, it refuses in the workflow's words
+        standing.require(s, actor, Action.EDIT, room.filing_id)
+        return rooms.reload(s, room.filing_id)
+    return room
+
+
+def _edit(
+    s: Session, actor: Actor, room: Room, edits: Sequence[CellEdit], source: str, seen: Mapping[str, str]
+) -> SheetPatch | None:
+    """One attempt; None if the room turned out to be out of date (it is spoilt then)."""
+    sheet = room.sheet
+    wanted, refused, conflicts = _sort(room, edits, seen)
+    before = {address: sheet.cells.get(address, typed.BLANK) for address in _touched(room.template, wanted)}
+    effect = sheet.apply(wanted.values()) if wanted else NOTHING
+    for address, sentence in effect.refused.items():
+        refused[str(address)] = sentence
+    changed = [
+        (address, old, new) for address, old in before.items() if (new := sheet.cells.get(address, typed.BLANK)) != old
+    ]
+    echo = [Address.parse(text) for text in conflicts]
+    echo += (address for address in wanted if address not in effect.cells and address not in effect.refused)
+    if not changed:
+        if not rooms.is_current(s, room):
+            return None
+        return _patch(room, effect, room.saved_at, room.revision, actor, refused, conflicts, echo)
+    now = clock.now()
+    if not _advance(s, room, now, _still_validated(room)):
+        return None
+    _write(s, actor, room, changed, source, now)
+    if room.notes:
+        _bury_notes(s, room, effect)
+    explained = _explain_by_remarks(s, actor, room, changed, now)
+    return _patch(room, effect, now, room.revision + 1, actor, refused, conflicts, echo, explained)
+
+
+def _sort(
+    room: Room, edits: Sequence[CellEdit], seen: Mapping[str, str]
+) -> tuple[dict[Address, tuple[Address, str, bool]], dict[str, str], dict[str, tuple[str, str]]]:
+    """Edits → what to write by address, refusals by address, conflicts by address (theirs, yours)."""
+    known = working.places(room.template)
+    wanted: dict[Address, tuple[Address, str, bool]] = {}
+    refused: dict[str, str] = {}
+    conflicts: dict[str, tuple[str, str]] = {}
+    for edit in edits:
+        address = known.get(edit.address)
+        if address is None:  # the sheet says why
+            address = Address.parse(edit.address)
+            wanted[address] = address, edit.text, False
+        elif room.scope is not None and address not in room.scope:
+            refused[edit.address] = OUT_OF_SCOPE
+        elif edit.convert and room.scope is not None and not room.scope.issuperset(_figures(room.template, address)):
+            refused[edit.address] = CONVERTS_MORE
+        else:
+            stored = room.sheet.cells.get(address, typed.BLANK).text
+            if edit.address in seen and _overtaken(room, address, seen[edit.address], stored, edit.text):
+                conflicts[edit.address] = stored, edit.text
+            else:
+                wanted[address] = address, edit.text, edit.convert
+    return wanted, refused, conflicts
+
+
+def _overtaken(room: Room, address: Address, theirs: str, stored: str, text: str) -> bool:
+    """Whether the stored text is neither what the editor saw nor what the editor wants."""
+    if stored in (theirs, text):
+        return False
+    field = room.template.fields[address.field]
+    return all(typed.parse(field, address.slot, said).text != stored for said in (theirs, text))
+
+
+def _touched(template: FormTemplate, wanted: Iterable[Address]) -> Iterable[Address]:
+    """The cells whose stored value may change: those written to, and the figures counted in a unit that is written to."""
+    units = [address for address in wanted if address.slot == UNIT_SLOT]
+    return (*wanted, *(figure for unit in units for figure in _figures(template, unit))) if units else wanted
+
+
+def _figures(template: FormTemplate, unit: Address) -> tuple[Address, ...]:
+    """The cells that are counted in a chosen unit."""
+    rows = [key for key, field in template.fields.items() if template.own_unit(key) == unit.field and not field.formula]
+    return tuple(Address(row, slot) for row in rows for slot in template.slots(row))
+
+
+def _still_validated(room: Room) -> str:
+    """The validated digest if the figures, after the edit, still are the ones that were validated."""
+    if room.validated_digest and room.sheet.digest() != room.validated_digest:
+        return ""
+    return room.validated_digest
+
+
+def _advance(s: Session, room: Room, now: datetime, validated_digest: str) -> bool:
+    """Take the next revision, if nobody else did."""
+    room.validated_digest = validated_digest
+    done = s.connection().execute(
+        _ADVANCE,
+        {
+            "of": room.filing_id,
+            "was": room.revision,
+            "next": room.revision + 1,
+            "now": now,
+            "valid": validated_digest,
+        },
+    )
+    return done.rowcount == 1
+
+
+def _write(
+    s: Session,
+    actor: Actor,
+    room: Room,
+    changed: Sequence[Changed],
+    source: str,
+    now: datetime,
+) -> None:
+    connection = s.connection()
+    connection.execute(
+        _upsert(connection.dialect.name),
+        [
+            {
+                "filing_id": room.filing_id,
+                "field": address.field,
+                "slot": address.slot,
+                "text": new.text,
+                "kind": new.kind,
+                "value": new.value,
+            }
+            for address, _, new in changed
+        ],
+    )
+    lines = [
+        {
+            "filing_id": room.filing_id,
+            "field": address.field,
+            "slot": address.slot,
+            "before": old.text,
+            "after": new.text,
+            "source": source,
+            "user_id": actor.user_id,
+            "at": now,
+        }
+        for address, old, new in changed
+        if old.text != new.text
+    ]
+    if lines:
+        connection.execute(_LOG, lines)
+
+
+def _bury_notes(s: Session, room: Room, effect: Effect) -> None:
+    """An explanation dies with the values it was given for."""
+    dead = [finding for finding in effect.gone if finding in room.notes]
+    dead += [f.id for f in effect.found if f.id in room.notes and room.notes[f.id].values_hash != f.values_hash]
+    _forget_notes(s, room, dead)
+
+
+def _explain_by_remarks(
+    s: Session, actor: Actor, room: Room, changed: Sequence[Changed], now: datetime
+) -> tuple[Finding, ...]:
+    """特殊情况说明 explains the warnings that stand in its row, for the values they have now; returns those findings."""
+    remarks = {address.field: (old.text, new.text) for address, old, new in changed if address.slot == REMARK_SLOT}
+    if not remarks:
+        return ()
+    found = []
+    for finding in room.sheet.findings.values():
+        if not finding.cells or finding.cells[0].field not in remarks or finding.level is not FindingLevel.WARNING:
+            continue
+        old, new = remarks[finding.cells[0].field]
+        said = room.notes.get(finding.id)
+        if said is not None and said.text != old:
+            continue
+        if explanations.says_something(new):
+            _put_note(s, actor, room, finding, Note(finding.values_hash, FindingState.EXPLAINED, new, actor.name, now))
+        elif said is not None and said.state is FindingState.EXPLAINED:
+            _forget_notes(s, room, [finding.id])
+        else:
+            continue
+        found.append(finding)
+    return tuple(found)
+
+
+def _put_note(s: Session, actor: Actor, room: Room, finding: Finding, note: Note) -> None:
+    s.merge(
+        FindingNote(
+            filing_id=room.filing_id,
+            finding=finding.id,
+            values_hash=note.values_hash,
+            state=note.state,
+            text=note.text,
+            user_id=actor.user_id,
+            user_name=note.by,
+            at=note.at,
+        )
+    )
+    s.flush()
+    room.notes[finding.id] = note
+
+
+def _forget_notes(s: Session, room: Room, findings: Sequence[str]) -> None:
+    if not findings:
+        return
+    whose = col(FindingNote.filing_id) == room.filing_id, col(FindingNote.finding).in_(findings)
+    s.connection().execute(delete(FindingNote).where(*whose))
+    for finding in findings:
+        room.notes.pop(finding, None)
+
+
+def _patch(
+    room: Room,
+    effect: Effect,
+    saved_at: datetime | None,
+    revision: int,
+    actor: Actor,
+    refused: Mapping[str, str] | None = None,
+    conflicts: Mapping[str, tuple[str, str]] | None = None,
+    echo: Iterable[Address] = (),
+    noted: tuple[Finding, ...] = (),
+) -> SheetPatch:
+    cells = {str(address): CellView(value.text, value.kind.value) for address, value in effect.cells.items()}
+    for address in echo:
+        cells[str(address)] = working.cell_view(room.sheet.cells.get(address, typed.BLANK))
+    return SheetPatch(
+        cells=cells,
+        gone=effect.gone,
+        found=tuple(
+            working.finding_view(finding, working.note_of(finding, room.notes))
+            for finding in {f.id: f for f in (*effect.found, *noted)}.values()
+            if not finding.reviewers_only
+        ),
+        refused=refused or {},
+        progress=working.progress(room.sheet),
+        counts=working.counts(room.sheet, room.notes),
+        saved_at=saved_at,
+        revision=revision,
+        validated=bool(room.validated_digest),
+        stamped=bool(room.stamp_digest) and room.sheet.digest() == room.stamp_digest,
+        conflicts=conflicts or {},
+        by=actor.name,
+    )
+
+
+def _keep(s: Session, room: Room, answer: SheetPatch, origin: str) -> None:
+    room.revision, room.saved_at = answer.revision, answer.saved_at
+    told = replace(answer, refused={}, conflicts={}) if answer.refused or answer.conflicts else answer
+    rooms.keep(s, room, told)
+    events.publish(s, events.CellsChanged(room.filing_id, told, origin))
+
+
+_FILING = cast(Table, Filing.__table__)  # type: ignore[attr-defined]
+_CELL = cast(Table, Cell.__table__)  # type: ignore[attr-defined]
+_LOG = cast(Table, CellChange.__table__).insert()  # type: ignore[attr-defined]
+_ADVANCE = (
+    update(_FILING)
+    .where(
+        _FILING.c.id == bindparam("of"),
+        _FILING.c.revision == bindparam("was"),
+        _FILING.c.deleted_at.is_(None),
+        _FILING.c.status.in_(rooms.EDITABLE),
+    )
+    .values(revision=bindparam("next"), saved_at=bindparam("now"), validated_digest=bindparam("valid"))
+)
+
+
+@lru_cache(maxsize=2)
+def _upsert(dialect: str) -> Executable:
+    insert: Any = (postgresql if dialect == "postgresql" else sqlite).insert(_CELL)
+    new = insert.excluded
+    return cast(
+        Executable,
+        insert.on_conflict_do_update(
+            index_elements=["filing_id", "field", "slot"],
+            set_={"text": new.text, "kind": new.kind, "value": new.value},
+        ),
+    )

@@ -1,0 +1,155 @@
+"""Sheets kept in memory while they are being edited (工作副本), so that one cell costs one small transaction.
+
+Only the writing thread enters here. A room holds what its last transaction wrote; it is trusted again only after that
+transaction was committed, which the room learns from the very event that tells everybody else. Whatever else happened
+(a rollback, a failed commit, another process) shows as a revision that does not fit, and the sheet is read again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Engine, select
+from sqlmodel import Session, col
+
+from models import Filing
+from models.enums import FilingStatus, Form, Role
+from services import clock, events
+from services.filings import working
+from services.filings.views import SheetPatch
+from services.filings.working import Note
+from services.forms.sheet import Sheet
+from services.forms.template import Address, FormTemplate
+from services.register import campaigns
+from services.register.campaigns import Window
+
+ROOMS = 1_500  # sheets kept; the least recently edited one goes first
+EDITABLE = (FilingStatus.DRAFT, FilingStatus.RETURNED)
+DATES_KEPT = timedelta(minutes=1)  # campaign dates and extensions are looked up again after this
+
+
+@dataclass(slots=True)
+class Room:
+    """One filing's working copy. Changed only inside a write transaction; dropped when that one fails."""
+
+    filing_id: int
+    organisation_id: int
+    form: Form
+    year: int
+    region_code: str
+    status: FilingStatus
+    revision: int
+    validated_digest: str
+    saved_at: datetime | None
+    template: FormTemplate
+    sheet: Sheet
+    notes: dict[str, Note]
+    stamp_digest: str
+    scope: frozenset[Address] | None
+    window: Window | None
+    dates_read: datetime
+    fresh: bool = True  # read in this very transaction
+    pending: SheetPatch | None = None  # the answer whose commit is not known yet
+    cleared: set[tuple[int, Role]] = field(default_factory=set)  # people who may edit, asked of ``permissions`` once
+
+    def takes_edits(self, s: Session) -> bool:
+        """Whether status and dates let the unit edit now, as far as the room knows; dates are refreshed every minute."""
+        now = clock.now()
+        if abs(now - self.dates_read) > DATES_KEPT:
+            self.window = campaigns.window_of(s, self.form, self.year, self.region_code, self.organisation_id)
+            self.dates_read = now
+        return self.status in EDITABLE and self.window is not None and self.window.is_open(clock.today())
+
+
+_rooms: WeakKeyDictionary[Engine, OrderedDict[int, Room]] = WeakKeyDictionary()
+
+
+def enter(s: Session, filing_id: int) -> Room:
+    """The working copy of a filing, from memory where that is known to be committed; raises NotFound."""
+    rooms = _rooms.setdefault(s.connection().engine, OrderedDict())
+    room = rooms.get(filing_id)
+    if room is None or room.pending is not None:
+        return reload(s, filing_id)
+    rooms.move_to_end(filing_id)
+    room.fresh = False
+    return room
+
+
+def current(s: Session, filing_id: int) -> Room:
+    """The working copy as the database has it now: from memory if no other process wrote since; raises NotFound."""
+    room = enter(s, filing_id)
+    return room if is_current(s, room) else reload(s, filing_id)
+
+
+def is_current(s: Session, room: Room) -> bool:
+    """Whether nobody wrote since the room was read."""
+    query = select(col(Filing.revision)).where(col(Filing.id) == room.filing_id, col(Filing.deleted_at).is_(None))
+    return room.fresh or s.execute(query).scalar() == room.revision
+
+
+def reload(s: Session, filing_id: int) -> Room:
+    """Read the filing again, whatever memory says; raises NotFound."""
+    leave(s, filing_id)
+    loaded = working.load(s, filing_id)
+    filing = loaded.filing
+    return Room(
+        filing_id=filing_id,
+        organisation_id=filing.organisation_id,
+        form=filing.form,
+        year=filing.year,
+        region_code=filing.region_code,
+        status=filing.status,
+        revision=filing.revision,
+        validated_digest=filing.validated_digest,
+        saved_at=filing.saved_at,
+        template=loaded.template,
+        sheet=loaded.sheet,
+        notes=loaded.notes,
+        stamp_digest=loaded.stamp_digest,
+        scope=loaded.scope,
+        window=campaigns.window_of(s, filing.form, filing.year, filing.region_code, filing.organisation_id),
+        dates_read=clock.now(),
+    )
+
+
+def keep(s: Session, room: Room, answer: SheetPatch) -> None:
+    """Remember the room as this transaction leaves it; it is trusted once ``answer`` was delivered."""
+    room.pending = answer
+    rooms = _rooms.setdefault(s.connection().engine, OrderedDict())
+    rooms[room.filing_id] = room
+    rooms.move_to_end(room.filing_id)
+    if len(rooms) > ROOMS:
+        rooms.popitem(last=False)
+
+
+def leave(s: Session, filing_id: int) -> None:
+    """Forget the working copy (丢弃)."""
+    rooms = _rooms.get(s.connection().engine)
+    if rooms is not None:
+        rooms.pop(filing_id, None)
+
+
+@contextmanager
+def spoilt_by_failure(s: Session, filing_id: int) -> Iterator[None]:
+    """Forget the working copy if what is done inside fails: the transaction is undone, the copy could not be."""
+    try:
+        yield
+    except BaseException:
+        leave(s, filing_id)
+        raise
+
+
+def _settle(event: events.Event) -> None:
+    if isinstance(event, events.CellsChanged):
+        for rooms in tuple(_rooms.values()):
+            room = rooms.get(event.filing_id)
+            if room is not None and room.pending is event.patch:
+                room.pending = None
+
+
+events.subscribe(_settle)
