@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import re
 import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,9 +16,9 @@ import pytest
 
 from models.enums import Adjustment, FindingLevel, Form, Tier
 from services.forms import loader, names, reference
-from services.forms.findings import Context
+from services.forms.findings import Context, Finding
 from services.forms.sheet import Sheet
-from services.forms.template import Address, FormField
+from services.forms.template import Address, FormField, FormTemplate, Rule
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT / "assets"
@@ -35,10 +39,18 @@ QUESTIONS = {
 }
 # The rows of part three that the manual shows: label, fixed unit, words of the 填写说明.
 SHOWN_ROWS = {
-    "gross_output": ("工业总产值", "万元", "请使用报统计局B204-1《工业产销总值及主要产品产量表》中数据。注意B204-1表中单位为千元。"),
+    "gross_output": (
+        "工业总产值",
+        "万元",
+        "请使用报统计局B204-1《工业产销总值及主要产品产量表》中数据。注意B204-1表中单位为千元。",
+    ),
     "energy_total": ("综合能源消费量合计", "", "请使用报统计局《能源购进、消费与库存》（205-1表）数据"),
     "energy_actual": ("实际消耗的各种能源实物量合计", "", "该指标等于综合能源消费量减去原料用能量。"),
-    "renewable_energy": ("工厂可再生能源消耗量", "吨标准煤", "可再生能源指能够在较短时间内通过自然过程不断补充和再生的能源"),
+    "renewable_energy": (
+        "工厂可再生能源消耗量",
+        "吨标准煤",
+        "可再生能源指能够在较短时间内通过自然过程不断补充和再生的能源",
+    ),
     "nh3n_gen": ("氨氮产生量", "吨", ""),
     "nh3n_dis": ("氨氮排放量", "吨", ""),
 }
@@ -49,7 +61,7 @@ def toml(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def typed(cells: dict[str, str], context: Context | None = None) -> Sheet:
+def typed(cells: dict[str, str], context: Context | None = None, template: FormTemplate = FACTORY) -> Sheet:
     """A sheet of the factory form from address = text."""
     addresses = {Address.parse(address): text for address, text in cells.items()}
     for address in addresses:
@@ -57,7 +69,7 @@ def typed(cells: dict[str, str], context: Context | None = None) -> Sheet:
         assert address.slot in (*FACTORY.slots(address.field), "unit", "remark"), address
         assert address.slot != "unit" or field.units, address
         assert address.slot != "remark" or field.remark, address
-    return Sheet.typed(FACTORY, addresses, context)
+    return Sheet.typed(template, addresses, context)
 
 
 def context_of(table: dict[str, Any]) -> Context:
@@ -126,7 +138,10 @@ def test_rows_shown_in_the_manual_have_its_label_unit_and_guidance(key: str) -> 
 
 
 def test_energy_rows_share_one_unit() -> None:
-    assert [option.name for option in FACTORY.fields["energy_total"].units] == ["吨标准煤（当量值）", "吨标准煤（等价值）"]
+    assert [option.name for option in FACTORY.fields["energy_total"].units] == [
+        "吨标准煤（当量值）",
+        "吨标准煤（等价值）",
+    ]
     assert FACTORY.fields["energy_actual"].unit_of == "energy_total"
     sheet = typed({"energy_total:unit": "吨标准煤（等价值）", "energy_total:2024": "100", "energy_actual:2024": "90"})
     assert sheet.unit("feedstock_energy") == "吨标准煤（等价值）"
@@ -167,17 +182,45 @@ def test_every_rule_has_an_example_that_passes_and_one_that_does_not() -> None:
     assert fails == ids
 
 
+def found_by(example: dict[str, Any], template: FormTemplate = FACTORY) -> list[Finding]:
+    sheet = typed(example["cells"], context_of(example.get("context", {})), template)
+    return [finding for finding in sheet.findings.values() if finding.rule == example["rule"]]
+
+
 @pytest.mark.parametrize("example", RULE_CASES, ids=named)
 def test_rule_example(example: dict[str, Any]) -> None:
     assert (example["form"], example["year"]) == (FACTORY.form.value, FACTORY.year)
-    sheet = typed(example["cells"], context_of(example.get("context", {})))
-    found = [finding for finding in sheet.findings.values() if finding.rule == example["rule"]]
+    found = found_by(example)
     assert [finding.id for finding in found] == example["finds"]
     for words in example.get("says", ()):
         assert all(words in finding.message for finding in found), [finding.message for finding in found]
     for finding in found:
         assert "—" not in finding.message.replace("——", ""), finding.message  # no empty cell is quoted
         assert "{" not in finding.message, finding.message
+
+
+_NEIGHBOURS = {">=": ">", "<=": "<", ">": ">=", "<": "<=", "==": "!=", "!=": "=="}
+
+
+def slightly_wrong(expect: str) -> Iterator[str]:
+    """The condition with one number 2 % off, one comparison moved by its border, or one `and` for `or`."""
+    for mark in re.finditer(r'(?<![\w"])(?<!, )\d+(?:\.\d+)?(?![\w"])', expect):
+        number = Decimal(mark[0])
+        for near in (number * Decimal("0.98"), number * Decimal("1.02")) if number else (1,):
+            yield expect[: mark.start()] + str(near) + expect[mark.end() :]
+    for mark in re.finditer(r"[<>=!]=|[<>]", expect):
+        yield expect[: mark.start()] + _NEIGHBOURS[mark[0]] + expect[mark.end() :]
+    for mark in re.finditer(" and | or ", expect):
+        yield expect[: mark.start()] + (" or " if mark[0] == " and " else " and ") + expect[mark.end() :]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", FACTORY.rules, ids=lambda rule: rule.id)
+def test_every_number_and_comparison_of_a_rule_is_pinned_by_an_example(rule: Rule) -> None:
+    examples = [example for example in RULE_CASES if example["rule"] == rule.id]
+    for expect in slightly_wrong(rule.expect):
+        other = replace(FACTORY, rules=(replace(rule, expect=expect),), digest=f"{rule.id}: {expect}")
+        assert any([f.id for f in found_by(example, other)] != example["finds"] for example in examples), expect
 
 
 def test_gross_output_of_one_raises_the_pop_up_of_the_manual() -> None:
