@@ -30,11 +30,12 @@ _GREY: Colour = (0.35, 0.38, 0.4)
 _RED: Colour = (0.70, 0.15, 0.12)
 
 # Widths of the grid, mm; they add up to the 267 between the margins.
-_LABEL, _PARAMETER, _UNIT, _YEAR, _REMARK, _GUIDANCE = 40.0, 36.0, 23.0, 24.0, 38.0, 58.0
+_LABEL, _PARAMETER, _UNIT, _YEAR, _REMARK, _GUIDANCE = 38.0, 36.0, 24.0, 22.0, 33.0, 70.0
 _WHOLE = A4_LANDSCAPE[0] - 2 * _SIDE
 _ASKED = 46.0  # label column of the plain parts
 _ANSWER = 44.0  # 是/否 column
-_SHORT_TEXT = 60  # characters: two such fields stand side by side
+_SHORT_TEXT = 100  # characters: two such fields stand side by side
+_MOST_OPTIONS = 9  # of a choice that are all printed; longer lists show what was chosen
 _TEXT_LEAST = 16.0
 _PLEDGE_HEIGHT = 52.0
 
@@ -221,7 +222,7 @@ def _grid_boxes(snapshot: FilingSnapshot, field: FormField, *, shared: bool) -> 
     if field.parameter:
         run = f"{field.section}:{field.label}" if shared else ""
         boxes.append(Box(x, _LABEL, field.label, size=8.5, align="centre", run=run))
-        boxes.append(Box(x + _LABEL, _PARAMETER, field.parameter, size=8.5, align="centre"))
+        boxes.append(Box(x + _LABEL, _PARAMETER, field.parameter, size=7.5, align="centre"))
     else:
         boxes.append(Box(x, _LABEL + _PARAMETER, field.label, size=8.5, align="centre"))
     x += _LABEL + _PARAMETER
@@ -257,22 +258,19 @@ def _answer(snapshot: FilingSnapshot, field: FormField, slot: str = "") -> str:
     """What stands in the cell; choices as ● and ○ (several: ■ and □), so that the paper shows what could be chosen."""
     value = snapshot.value(field.key, slot)
     options = field.choices or (("是", "否") if field.kind == "yesno" else ())
-    if options and len(options) <= 12:
+    if options and len(options) <= _MOST_OPTIONS:
         chosen = set(value.text.split(CHOICE_SEPARATOR)) if field.kind == "choices" else {value.text}
         strays = [text for text in chosen if text and text not in options]
         on, off = ("■", "□") if field.kind == "choices" else ("●", "○")
         return "　".join([*(f"{on if option in chosen else off} {option}" for option in options), *strays])
-    return cells.show(value, field, snapshot.value(field.key, UNIT_SLOT).text)
+    return cells.show(value, field, unit_of(snapshot, field))
 
 
 def unit_of(snapshot: FilingSnapshot, field: FormField) -> str:
     """计量单位 as chosen, or as fixed, or as chosen for the field whose unit this one takes."""
-    if field.units:
-        return snapshot.value(field.key, UNIT_SLOT).text
     if field.unit_of:
-        other = snapshot.template.fields[field.unit_of]
-        return unit_of(snapshot, other)
-    return field.unit
+        return unit_of(snapshot, snapshot.template.fields[field.unit_of])
+    return snapshot.value(field.key, UNIT_SLOT).text if field.units else field.unit
 
 
 def _is_short(field: FormField) -> bool:

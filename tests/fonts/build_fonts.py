@@ -23,6 +23,8 @@ from fontTools.ttLib import TTFont, newTable
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "fonts"
 CHINESE_FACE = 2  # of the five faces in the collection: SC
+# General Punctuation … Enclosed Alphanumerics, Geometric Shapes … Dingbats, CJK symbols, 单位 squares (㎡ ㎥), full-width forms
+BLOCKS = ((0x2000, 0x2500), (0x25A0, 0x2800), (0x3000, 0x3040), (0x3200, 0x3400), (0xFE10, 0xFE70), (0xFF00, 0xFFF0))
 SYMBOLS = "₀₁₂₃₄₅₆₇₈₉☐☑☒⊙〓□■○●√×÷±≤≥≠≈∞°℃‰％·—–…“”‘’«»→←↑↓△▲▽▼◇◆★☆①②③④⑤⑥⑦⑧⑨⑩²³¹µ㎡㎥㎏㎎"
 
 
@@ -115,7 +117,7 @@ def draw_missing(font: TTFont) -> list[str]:
         width = font["hmtx"][cmap[ord(digit)]][0]
         compose(chr(0x2080 + int(digit)), [(digit, small)], round(width * 0.62) + 20)
     box = font["hmtx"][cmap[ord("□")]][0]
-    centred = Transform().translate(500, 380).scale(0.72).translate(-500, -380)
+    centred = Transform().translate(500, 380).scale(0.92).translate(-500, -380)
     compose("☐", [("□", Transform())], box)
     compose("☑", [("□", Transform()), ("√", centred)], box)
     compose("☒", [("□", Transform()), ("×", centred)], box)
@@ -160,7 +162,8 @@ def main() -> None:
     parser.add_argument("--max-error", type=float, default=1.5)
     given = parser.parse_args()
     standard = general_standard(given.unihan)
-    common = set(range(0x20, 0x7F)) | set(range(0xA0, 0x100)) | {ord(c) for c in SYMBOLS}
+    common = set(range(0x20, 0x7F)) | set(range(0xA0, 0x180)) | set(range(0x370, 0x400)) | {ord(c) for c in SYMBOLS}
+    common |= {code for first, end in BLOCKS for code in range(first, end)}
     ASSETS.mkdir(parents=True, exist_ok=True)
     build(
         given.noto / "NotoSerifCJK-Regular.ttc",
