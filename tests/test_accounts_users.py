@@ -1,0 +1,116 @@
+"""Who may add, disable and reset whom (用户管理)."""
+
+from __future__ import annotations
+
+import pytest
+from sqlmodel import select
+
+from models import AuditLine, User
+from models.enums import Role
+from services.accounts import audit_view, sessions, users
+from services.accounts.views import AuditQuery
+from services.db import Database
+from services.errors import Conflict, Forbidden, NotFound, Refusal
+from services.perform import perform
+from tests.conftest import World
+
+
+def test_a_new_user_gets_an_initial_password_that_must_be_changed(db: Database, world: World) -> None:
+    new = users.create(db, world.signer, world.orgs["factory"], "Li.Na", "李娜", Role.FILER)
+    signed = sessions.sign_in(db, "li.na", new.password)
+    assert signed.must_change_password
+    assert sessions.resolve(db, signed.token).role is Role.FILER
+    stored = db.read(lambda s: s.get_one(User, new.user_id)).password_hash
+    assert new.password not in stored
+    assert stored.startswith("$argon2id$")
+    details = db.read(lambda s: s.exec(select(AuditLine.detail)).all())
+    assert not any(new.password in detail for detail in details)
+
+
+@pytest.mark.parametrize(
+    ("who", "where", "role"),
+    [
+        ("signer", "factory", Role.SIGNER),
+        ("signer", "factory", Role.CITY),
+        ("city", "city", Role.PROVINCE),
+        ("admin", "factory", Role.ADMIN),
+        ("admin", "city", Role.FILER),
+    ],
+)
+def test_nobody_gives_a_role_that_is_not_theirs_to_give(
+    db: Database, world: World, who: str, where: str, role: Role
+) -> None:
+    with pytest.raises(Refusal, match="可以设的角色") as caught:
+        users.create(db, world.actors[who], world.orgs[where], "new.user", "新人", role)
+    assert caught.value.field == "role"
+
+
+@pytest.mark.parametrize(
+    ("who", "where"),
+    [("filer", "factory"), ("signer", "other"), ("county", "factory"), ("province", "city"), ("expert", "expert")],
+)
+def test_nobody_adds_people_to_another_house(db: Database, world: World, who: str, where: str) -> None:
+    with pytest.raises(Forbidden):
+        users.create(db, world.actors[who], world.orgs[where], "new.user", "新人", Role.FILER)
+
+
+def test_a_name_is_given_once_whatever_its_case(db: Database, world: World) -> None:
+    with pytest.raises(Conflict, match="已被使用"):
+        users.create(db, world.admin, world.orgs["city"], "ＣＩＴＹ", "新人", Role.CITY)
+
+
+def test_a_reset_ends_what_was_open(db: Database, world: World) -> None:
+    first = users.create(db, world.signer, world.orgs["factory"], "li.na", "李娜", Role.FILER)
+    token = sessions.sign_in(db, "li.na", first.password).token
+    second = users.reset_password(db, world.signer, first.user_id)
+    assert second.password != first.password
+    with pytest.raises(Refusal):
+        sessions.resolve(db, token)
+    with pytest.raises(Refusal):
+        sessions.sign_in(db, "li.na", first.password)
+    assert sessions.sign_in(db, "li.na", second.password).must_change_password
+
+
+def test_nobody_disables_themselves_their_equals_or_strangers(db: Database, world: World) -> None:
+    with pytest.raises(Forbidden, match="自己"):
+        perform(db, users.disable, world.admin, world.admin.user_id)
+    second = users.create(db, world.admin, world.orgs["factory"], "second", "副负责人", Role.SIGNER)
+    with pytest.raises(Forbidden, match="不能管理"):
+        perform(db, users.disable, world.signer, second.user_id)
+    with pytest.raises(NotFound):
+        perform(db, users.disable, world.signer, world.other.user_id)
+
+
+def test_the_last_administrator_stays(db: Database, world: World) -> None:
+    second = users.create(db, world.admin, world.orgs["admin"], "second", "第二管理员", Role.ADMIN)
+    perform(db, users.disable, world.admin, second.user_id)
+    actor = db.read(sessions.actor_of, second.user_id)
+    with pytest.raises(Refusal, match="最后一个"):
+        perform(db, users.disable, actor, world.admin.user_id)
+    with pytest.raises(Conflict, match="已经是停用"):
+        perform(db, users.disable, world.admin, second.user_id)
+    perform(db, users.enable, world.admin, second.user_id)
+
+
+def test_the_list_of_users_says_what_may_be_done(db: Database, world: World) -> None:
+    page = db.read(users.listing, world.signer, world.orgs["factory"])
+    assert {row.username: row.can_reset for row in page.rows} == {"filer": True, "signer": False}
+    assert page.roles == (Role.FILER,)
+    assert db.read(users.listing, world.admin).total == len(world.actors)
+    assert db.read(users.listing, world.admin, None, "郑国华").total == 1
+    with pytest.raises(Forbidden):
+        db.read(users.listing, world.signer)
+
+
+def test_the_audit_log_is_the_administrators(db: Database, world: World) -> None:
+    users.create(db, world.signer, world.orgs["factory"], "li.na", "李娜", Role.FILER)
+    with pytest.raises(Refusal):
+        users.create(db, world.filer, world.orgs["factory"], "li.na2", "李娜", Role.FILER)
+    page = db.read(audit_view.page, world.admin, AuditQuery())
+    assert page.total == 2
+    assert page.rows[1].action_caption == "新增用户"
+    assert page.rows[0].result == "refused"
+    assert db.read(audit_view.page, world.admin, AuditQuery(search="李娜")).total == 1
+    assert "完整" in db.read(audit_view.check, world.admin)
+    with pytest.raises(Forbidden):
+        db.read(audit_view.page, world.province, AuditQuery())
