@@ -617,9 +617,9 @@ class _Reader:
             combinations = _combinations(raw.get("for", {}))
         except _Wrong as problem:
             raise self.wrong((*path, "for"), f"“for”{problem}", "for") from None
-        return [self.rule(_replaced(raw, words), path) for words in combinations]
+        return [self.rule(_replaced(raw, words), raw["id"], path) for words in combinations]
 
-    def rule(self, raw: Mapping[str, Any], path: lines.Path) -> Rule:
+    def rule(self, raw: Mapping[str, Any], family: str, path: lines.Path) -> Rule:
         table = self.table(raw, _RULE, path)
         expression = self.expression(table["expect"], (*path, "expect"))
         if expression.type != "truth":
@@ -632,6 +632,7 @@ class _Reader:
         level = FindingLevel(table["level"])
         rule = Rule(
             id=table["id"],
+            family=family,
             level=level,
             title=table.get("title") or _RULE_TITLES[level],
             expect=table["expect"],

@@ -26,11 +26,11 @@ class Region(NamedTuple):
 
 
 class Coefficient(NamedTuple):
-    """折标系数: kgce per ``unit`` of that energy (GB/T 2589-2020)."""
+    """折标系数: kgce per ``unit`` of that energy (GB/T 2589-2020); None where it changes by year (等价值)."""
 
     energy: str
     unit: str
-    kgce: Decimal
+    kgce: Decimal | None
     source: str
 
 
@@ -99,8 +99,12 @@ def water_quota_standards() -> tuple[Standard, ...]:
 @cache
 def coefficients() -> tuple[Coefficient, ...]:
     """各种能源折标准煤系数."""
-    rows = _rows("energy_coefficients")
-    return tuple(Coefficient(r["energy"], r["unit"], Decimal(r["kgce_per_unit"]), r["source"]) for r in rows)
+    return tuple(
+        Coefficient(
+            row["energy"], row["unit"], Decimal(row["kgce_per_unit"]) if row["kJ_per_unit"] else None, row["source"]
+        )
+        for row in _rows("energy_coefficients")
+    )
 
 
 @cache

@@ -92,6 +92,7 @@ class Rule:
     """核验规则 between fields. ``expect`` must hold wherever every cell it reads is filled (for each year if any is yearly)."""
 
     id: str
+    family: str  # the id as the file says it, before ``for`` was expanded: R01-{p}
     level: FindingLevel
     title: str  # title of the pop-up: 数值规则警告, 数值超出范围警告 …
     expect: str
