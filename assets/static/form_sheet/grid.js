@@ -1,0 +1,689 @@
+// Part three: indicators × years. AG Grid (community) lays the table out; what makes it a sheet (selection, keyboard, editors,
+// clipboard, marks) is here, on plain DOM events, because the community edition has none of it for ranges.
+
+import * as AG from "nicegui-aggrid";
+import { formatBlock, parseBlock } from "./clipboard.js";
+import { Combo } from "./combo.js";
+import { composing, h, LEVELS } from "./dom.js";
+import { CHOICE_SEPARATOR } from "./model.js";
+
+AG.ModuleRegistry.registerModules([
+  AG.ClientSideRowModelModule, AG.CellSpanModule, AG.CellStyleModule, AG.RowStyleModule, AG.LocaleModule, AG.ClientSideRowModelApiModule,
+]);
+
+const ROW_HEIGHT = 32;
+const FIRST_ROWS = 24; // drawn at once; the others follow when the browser has painted
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+const LOCALE = { noRowsToShow: "没有指标", ariaRowSelect: "", loadingOoo: "加载中" };
+
+const theme = AG.themeQuartz.withParams({
+  fontFamily: "inherit", fontSize: 13, rowHeight: ROW_HEIGHT, headerHeight: 34, cellHorizontalPadding: 8, wrapperBorderRadius: 0,
+  wrapperBorder: false, columnBorder: true, borderColor: "var(--lv-line, #e1e7e4)", foregroundColor: "var(--lv-ink, #1f2a2e)",
+  backgroundColor: "var(--lv-surface, #ffffff)", headerBackgroundColor: "var(--lv-head, #eef3f0)", headerFontWeight: 600,
+  rowHoverColor: "transparent", accentColor: "var(--lv-accent, #1e6b52)", oddRowBackgroundColor: "transparent",
+});
+
+export class SheetGrid {
+  constructor(ctl, part) {
+    this.ctl = ctl;
+    this.model = ctl.model;
+    this.part = part;
+    this.views = new Map(); // "row|column" → {cell, span}
+    this.items = [];
+    for (const section of part.sections) {
+      if (section.title) this.items.push({ id: `title:${section.key}`, title: section.title, level: 1 });
+      let group = "";
+      section.rows.forEach((row, index) => {
+        if ((row.group ?? "") !== group) {
+          group = row.group ?? "";
+          if (group) this.items.push({ id: `group:${section.key}:${index}`, title: group, level: 2 });
+        }
+        this.items.push({ id: row.key, row });
+      });
+    }
+    this.rows = this.items.filter((item) => item.row).map((item) => item.row);
+    this.columns = ["unit", ...this.model.years.map((_, index) => `y${index}`), "remark", "guidance"];
+    this.head = null; // the current cell {r, c}
+    this.anchor = null; // the other corner of the range
+    this.editor = null;
+    this.painted = [];
+    this.host = h("div", { class: "lvs-grid", data: { ready: "" } });
+  }
+
+  draw() {
+    const width = this.#widths();
+    const plain = (colId, headerName, extra) => ({ colId, headerName, ...extra });
+    const view = { cellRenderer: this.#cellView() };
+    const columnDefs = [
+      plain("name", "指标名称", {
+        pinned: "left", width: width.name, cellClass: (p) => `lvs-label${p.data.row?.required ? " lvs-required" : ""}`,
+        valueGetter: (p) => p.data.row?.label ?? "",
+        ...(this.rows.some((row) => row.parameter) && {
+          spanRows: ({ nodeA, nodeB }) => Boolean(nodeA?.data.row?.parameter && nodeB?.data.row?.parameter) && nodeA.data.row.label === nodeB.data.row.label,
+        }),
+      }),
+      plain("param", "指标涉及的参数", { pinned: "left", width: width.param, cellClass: "lvs-label", valueGetter: (p) => p.data.row?.parameter ?? "" }),
+      plain("unit", "单位", { ...view, width: width.unit }),
+      ...this.model.years.map((year, index) =>
+        plain(`y${index}`, `${year}年指标值`, {
+          ...view, width: width.year, minWidth: 88, headerClass: "lvs-head-figure",
+          ...(index === 0 && { colSpan: (p) => (p.data.row && !p.data.row.yearly ? this.model.years.length : 1) }),
+        })),
+      plain("remark", "特殊情况说明", { ...view, minWidth: width.remark, flex: 2 }),
+      plain("guidance", "填写说明", { ...view, minWidth: width.guidance, flex: 3 }),
+    ];
+    this.host.style.minHeight = `${this.items.length * ROW_HEIGHT + 36}px`;
+    this.host.setAttribute("aria-label", this.part.title);
+    this.api = AG.createGrid(this.host, {
+      theme, columnDefs, localeText: LOCALE, rowData: this.items.slice(0, FIRST_ROWS), getRowId: (p) => p.data.id,
+      domLayout: "autoHeight", suppressRowVirtualisation: true, suppressColumnVirtualisation: true, ensureDomOrder: true, enableCellSpan: true,
+      suppressCellFocus: true, suppressHeaderFocus: true, suppressMovableColumns: true, animateRows: false, suppressColumnMoveAnimation: true,
+      isFullWidthRow: (p) => !p.rowNode.data.row, fullWidthCellRenderer: TitleRow,
+      rowClassRules: { "lvs-derived-row": (p) => p.data.row?.kind === "derived" },
+      defaultColDef: { sortable: false, resizable: true, suppressKeyboardEvent: () => true, suppressHeaderMenuButton: true },
+    });
+    this.#listen();
+    this.rest = () => {
+      this.rest = null;
+      this.api.setGridOption("rowData", this.items);
+      this.host.dataset.ready = "1";
+      if (this.head) this.#paintSelection();
+    };
+    if (this.items.length <= FIRST_ROWS) this.rest();
+    else requestAnimationFrame(() => setTimeout(() => this.rest?.(), 0));
+  }
+
+  destroy() {
+    this.api?.destroy();
+  }
+
+  #widths() {
+    const roomy = document.documentElement.clientWidth >= 1500;
+    return roomy
+      ? { name: 210, param: 150, unit: 132, year: 124, remark: 190, guidance: 260 }
+      : { name: 172, param: 116, unit: 104, year: 104, remark: 120, guidance: 130 };
+  }
+
+  // --- drawing ---------------------------------------------------------------------------------------------------------
+
+  #cellView() {
+    const grid = this;
+    return class {
+      init(params) {
+        this.span = h("span", { class: "lvs-value" });
+        this.refresh(params);
+      }
+      getGui() {
+        return this.span;
+      }
+      refresh(params) {
+        const key = params.data.row?.key;
+        if (key) grid.#register(key, params.column.getColId(), params.eGridCell, this.span);
+        return true;
+      }
+    };
+  }
+
+  #register(key, column, cell, span) {
+    const row = this.model.rows.get(key);
+    const address = this.address(row, column);
+    cell.dataset.cell = `${key}|${column}`;
+    if (address) cell.dataset.address = address;
+    if (!cell.hasAttribute("tabindex")) cell.tabIndex = -1;
+    this.views.set(cell.dataset.cell, { cell, span });
+    this.paint(key, column);
+  }
+
+  /** The address behind a column of a row; null where nothing is stored (fixed unit, 填写说明). */
+  address(row, column) {
+    if (column === "unit") return row.units?.length ? `${row.key}:unit` : null;
+    if (column === "remark") return row.remark ? `${row.key}:remark` : null;
+    if (column === "guidance") return null;
+    const index = Number(column.slice(1));
+    if (!row.yearly) return index === 0 ? row.key : null;
+    return `${row.key}:${this.model.years[index]}`;
+  }
+
+  /** Draw one cell from the model. */
+  paint(key, column) {
+    const view = this.views.get(`${key}|${column}`);
+    if (!view) return;
+    const { cell, span } = view;
+    const row = this.model.rows.get(key);
+    const address = this.address(row, column);
+    const kept = this.editor?.cell === cell ? " lvs-editing" : "";
+    const classes = ["lvs-cell"];
+    if (!address) {
+      const text = column === "unit" ? this.model.unit(row) : column === "guidance" ? (row.guidance ?? "") : "";
+      if (span.textContent !== text) span.textContent = text;
+      classes.push(column === "guidance" ? "lvs-guidance" : column === "unit" ? "lvs-unit" : "lvs-locked");
+      swapClasses(cell, classes.join(" ") + kept);
+      return;
+    }
+    const text = this.model.shown(address);
+    if (span.textContent !== text) span.textContent = text;
+    const locked = this.model.lockReason(address);
+    const mark = this.model.mark(address);
+    const kind = this.model.kind(address);
+    const figure = ["number", "derived"].includes(row.kind) && column.startsWith("y");
+    if (figure) classes.push("lvs-figure");
+    if (column === "unit") classes.push("lvs-unit");
+    if (column === "remark") classes.push("lvs-remark");
+    if (row.kind === "derived" && column.startsWith("y")) classes.push("lvs-derived");
+    else if (locked && !this.model.readonly) classes.push("lvs-locked");
+    if (!locked && this.#options(row, column)) classes.push("lvs-choose");
+    if (mark) classes.push(`lvs-mark-${mark}`);
+    if (kind === "invalid") classes.push("lvs-invalid");
+    if (kind === "pending") classes.push("lvs-pending");
+    if (this.model.changed.has(address)) classes.push("lvs-changed");
+    if (this.model.conflicts.has(address)) classes.push("lvs-conflict");
+    swapClasses(cell, classes.join(" ") + kept);
+    setOrDrop(cell, "aria-readonly", locked ? "true" : null);
+    setOrDrop(cell, "aria-invalid", mark === "error" ? "true" : null);
+    setOrDrop(cell, "aria-description", this.#description(address, locked));
+    const asked = this.model.questions.get(address);
+    setOrDrop(cell, "data-questions", asked ? String(asked) : null);
+    setOrDrop(cell, "data-mark", mark || null);
+    cell.dataset.kind = kind;
+  }
+
+  #description(address, locked) {
+    const words = this.model.findingsAt(address).filter((finding) => finding.level !== "note").map((finding) => `${LEVELS[finding.level].word}：${finding.message}`);
+    const asked = this.model.questions.get(address);
+    if (asked) words.push(`有 ${asked} 个核实问题。`);
+    if (this.model.changed.has(address)) words.push("与上次上报不同。");
+    if (locked && !this.model.readonly) words.push(locked);
+    return words.join(" ") || null;
+  }
+
+  /** Draw every cell of these addresses again, and of rows that borrow their unit. */
+  paintAddresses(addresses) {
+    for (const address of addresses) {
+      const row = this.model.row(address);
+      if (!row || row.drawn !== "grid") continue;
+      const slot = this.model.slot(address);
+      if (slot === "unit") {
+        for (const one of this.rows) if (one === row || one.key === row.key || one.unitOf === row.key) this.paint(one.key, "unit");
+      } else this.paint(row.key, this.#column(row, slot));
+    }
+  }
+
+  paintAll() {
+    for (const row of this.rows) for (const column of this.columns) this.paint(row.key, column);
+    this.#paintSelection();
+  }
+
+  #column(row, slot) {
+    return slot === "remark" || slot === "unit" ? slot : row.yearly ? `y${this.model.years.indexOf(slot)}` : "y0";
+  }
+
+  // --- where we are -----------------------------------------------------------------------------------------------------
+
+  element(address) {
+    this.rest?.();
+    const row = this.model.row(address);
+    return row && this.views.get(`${row.key}|${this.#column(row, this.model.slot(address))}`)?.cell;
+  }
+
+  place(address) {
+    const row = this.model.row(address);
+    const r = this.rows.findIndex((one) => one.key === row?.key);
+    return r < 0 ? null : { r, c: this.columns.indexOf(this.#column(row, this.model.slot(address))) };
+  }
+
+  #view({ r, c }) {
+    const row = this.rows[r];
+    const column = this.columns[c];
+    if (!row || !column) return undefined;
+    const inside = !row.yearly && column.startsWith("y") ? "y0" : column;
+    return this.views.get(`${row.key}|${inside}`);
+  }
+
+  #addressAt({ r, c }) {
+    const row = this.rows[r];
+    const column = this.columns[c];
+    return row && column ? this.address(row, !row.yearly && column.startsWith("y") ? "y0" : column) : null;
+  }
+
+  get currentAddress() {
+    return this.head && this.#addressAt(this.head);
+  }
+
+  /** Make a cell the current one; `extend` keeps the other corner. */
+  go(to, { extend = false, focus = true } = {}) {
+    if (to.r < 0 || to.r >= this.rows.length || to.c < 0 || to.c >= this.columns.length) return;
+    this.rest?.();
+    if (this.head) {
+      const old = this.#view(this.head)?.cell;
+      if (old) old.tabIndex = -1;
+    }
+    this.head = { ...to };
+    if (!extend || !this.anchor) this.anchor = { ...to };
+    const cell = this.#view(to)?.cell;
+    if (cell) {
+      cell.tabIndex = 0;
+      if (focus) cell.focus({ preventScroll: true });
+      this.#reveal(cell);
+    }
+    this.#paintSelection();
+    this.ctl.focused(this.#addressAt(to), { row: this.rows[to.r], column: this.columns[to.c] });
+  }
+
+  focusCurrent() {
+    this.go(this.head ?? { r: 0, c: 1 }, { extend: true });
+  }
+
+  #reveal(cell) {
+    const scroller = this.ctl.scroller;
+    const box = cell.getBoundingClientRect();
+    const frame = scroller.getBoundingClientRect();
+    const top = frame.top + 36;
+    if (box.top < top) scroller.scrollTop -= top - box.top + ROW_HEIGHT;
+    else if (box.bottom > frame.bottom - 8) scroller.scrollTop += box.bottom - frame.bottom + ROW_HEIGHT;
+    const pane = this.host.querySelector(".ag-center-cols-viewport");
+    if (pane?.contains(cell)) {
+      const sides = pane.getBoundingClientRect();
+      if (box.left < sides.left) pane.scrollLeft -= sides.left - box.left;
+      else if (box.right > sides.right) pane.scrollLeft += box.right - sides.right;
+    }
+  }
+
+  get range() {
+    if (!this.head) return null;
+    const { head, anchor } = this;
+    return { r0: Math.min(head.r, anchor.r), r1: Math.max(head.r, anchor.r), c0: Math.min(head.c, anchor.c), c1: Math.max(head.c, anchor.c) };
+  }
+
+  #paintSelection() {
+    for (const cell of this.painted) cell.classList.remove("lvs-current", "lvs-selected");
+    this.painted = [];
+    const range = this.range;
+    if (!range) return;
+    if (range.r0 !== range.r1 || range.c0 !== range.c1)
+      for (let r = range.r0; r <= range.r1; r++)
+        for (let c = range.c0; c <= range.c1; c++) this.#dye(this.#view({ r, c })?.cell, "lvs-selected");
+    this.#dye(this.#view(this.head)?.cell, "lvs-current");
+  }
+
+  #dye(cell, name) {
+    if (!cell) return;
+    cell.classList.add(name);
+    this.painted.push(cell);
+  }
+
+  /** One step, over titles by construction; `edit` also over cells that cannot be edited, and around the row ends (Tab). */
+  #step([dr, dc], { extend = false, toEditable = false } = {}) {
+    let { r, c } = this.head;
+    for (let tries = this.rows.length * this.columns.length; tries > 0; tries--) {
+      const row = this.rows[r];
+      if (dc && row && !row.yearly && this.columns[c].startsWith("y")) c = dc > 0 ? this.model.years.length : 1;
+      r += dr;
+      c += dc;
+      if (toEditable && dc && (c < 0 || c >= this.columns.length)) (r += dc), (c = dc > 0 ? 0 : this.columns.length - 1);
+      if (r < 0 || r >= this.rows.length || c < 0 || c >= this.columns.length) return false;
+      const address = this.#addressAt({ r, c });
+      if (!toEditable || (address && !this.model.lockReason(address))) {
+        this.go({ r, c }, { extend });
+        return true;
+      }
+    }
+    return false;
+  }
+
+  // --- listening --------------------------------------------------------------------------------------------------------
+
+  #listen() {
+    const { host } = this;
+    host.addEventListener("keydown", (event) => this.#key(event), true);
+    host.addEventListener("mousedown", (event) => this.#press(event), true);
+    host.addEventListener("mouseover", (event) => this.#drag(event));
+    host.addEventListener("dblclick", (event) => {
+      if (this.#cellOf(event) && !this.editor) this.edit({ keep: true });
+    });
+    host.addEventListener("focusin", (event) => {
+      const at = this.#cellOf(event);
+      if (at && !this.editor && (at.r !== this.head?.r || at.c !== this.head?.c)) this.go(at, { focus: false });
+    });
+    host.addEventListener("copy", (event) => this.#copy(event));
+    host.addEventListener("cut", (event) => this.#copy(event, true));
+    host.addEventListener("paste", (event) => this.#paste(event));
+    host.addEventListener("mouseover", (event) => this.ctl.hover(event.target.closest?.(".ag-cell, .lvs-title"), host));
+    host.addEventListener("mouseleave", () => this.ctl.hover(null, host));
+  }
+
+  #cellOf(event) {
+    const cell = event.target.closest?.("[data-cell]");
+    if (!cell) return null;
+    const [key, column] = cell.dataset.cell.split("|");
+    return { r: this.rows.findIndex((row) => row.key === key), c: this.columns.indexOf(column) };
+  }
+
+  #press(event) {
+    const at = this.#cellOf(event);
+    if (!at || event.button > 1 || event.target.closest(".lvs-editor")) return;
+    const cell = this.#view(at).cell;
+    if (this.editor && this.editor.cell !== cell) this.commitEditor();
+    else if (this.editor) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const again = this.head?.r === at.r && this.head?.c === at.c;
+    this.dragging = true;
+    addEventListener("mouseup", () => (this.dragging = false), { once: true });
+    this.go(at, { extend: event.shiftKey });
+    const box = cell.getBoundingClientRect();
+    if (cell.classList.contains("lvs-choose") && (again || event.clientX > box.right - 24) && !event.shiftKey && event.detail === 1) this.edit({ keep: true });
+  }
+
+  #drag(event) {
+    if (!this.dragging || this.editor || event.buttons !== 1) return;
+    const at = this.#cellOf(event);
+    if (at && (at.r !== this.head.r || at.c !== this.head.c)) this.go(at, { extend: true });
+  }
+
+  #key(event) {
+    if (!this.head || (!this.editor && !this.#cellOf(event))) return;
+    if (this.editor) this.#editorKey(event);
+    else this.#sheetKey(event);
+  }
+
+  #sheetKey(event) {
+    const { key, shiftKey: shift } = event;
+    const command = event.ctrlKey || event.metaKey;
+    if (composing(event)) {
+      this.edit({}); // at once, so that the input method finds the editor and its first letter is not lost
+      return;
+    }
+    if (command) {
+      const step = key.toLowerCase();
+      if (step === "z") this.#done(event, () => (shift ? this.ctl.redo() : this.ctl.undo()));
+      else if (step === "y") this.#done(event, () => this.ctl.redo());
+      else if (step === "a") this.#done(event, () => this.#selectAll());
+      else if (key in ARROWS) this.#done(event, () => this.#leap(ARROWS[key], shift));
+      else if (key === "Home") this.#done(event, () => this.go({ r: 0, c: 1 }, { extend: shift }));
+      else if (key === "End") this.#done(event, () => this.go({ r: this.rows.length - 1, c: this.model.years.length }, { extend: shift }));
+      return;
+    }
+    if (event.altKey && key === "ArrowDown") this.#done(event, () => this.edit({ keep: true }));
+    else if (key in ARROWS) this.#done(event, () => this.#step(ARROWS[key], { extend: shift }));
+    else if (key === "Enter") this.#done(event, () => this.#step([shift ? -1 : 1, 0], { toEditable: true }));
+    else if (key === "Tab") {
+      if (this.#step([0, shift ? -1 : 1], { toEditable: true })) this.#done(event);
+      else event.stopPropagation(); // past the last cell: the browser goes on to the next part
+    } else if (key === "F2") this.#done(event, () => this.edit({ keep: true }));
+    else if (key === "Delete" || key === "Backspace") this.#done(event, () => this.#clear());
+    else if (key === "Home") this.#done(event, () => this.go({ r: this.head.r, c: 0 }, { extend: shift }));
+    else if (key === "End") this.#done(event, () => this.go({ r: this.head.r, c: this.columns.length - 1 }, { extend: shift }));
+    else if (key === "PageDown" || key === "PageUp") this.#done(event, () => this.#page(key === "PageDown" ? 1 : -1, shift));
+    else if (key === "Escape") this.#done(event, () => this.ctl.escape() || this.go(this.head));
+    else if (key.length === 1 && !event.altKey) {
+      event.stopPropagation();
+      if (!this.edit({})) event.preventDefault();
+    }
+  }
+
+  /** A key that reached a pop-up and belongs to the sheet. */
+  forward(event) {
+    this.#sheetKey(event);
+  }
+
+  #done(event, act) {
+    event.preventDefault();
+    event.stopPropagation();
+    act?.();
+  }
+
+  #selectAll() {
+    this.anchor = { r: 0, c: 0 };
+    this.go({ r: this.rows.length - 1, c: this.columns.length - 1 }, { extend: true });
+  }
+
+  #page(direction, extend) {
+    const rows = Math.max(1, Math.floor(this.ctl.scroller.clientHeight / ROW_HEIGHT) - 2);
+    this.go({ r: Math.max(0, Math.min(this.rows.length - 1, this.head.r + direction * rows)), c: this.head.c }, { extend });
+  }
+
+  /** Ctrl+arrow: to the edge of the filled or the empty stretch. */
+  #leap([dr, dc], extend) {
+    const filled = (at) => Boolean(this.#addressAt(at) && this.model.text(this.#addressAt(at)));
+    const inside = (at) => at.r >= 0 && at.r < this.rows.length && at.c >= 0 && at.c < this.columns.length;
+    let at = this.head;
+    let next = { r: at.r + dr, c: at.c + dc };
+    const stretch = inside(next) && filled(at) && filled(next);
+    while (inside(next)) {
+      if (stretch && !filled(next)) break;
+      at = next;
+      if (!stretch && filled(at)) break;
+      next = { r: at.r + dr, c: at.c + dc };
+    }
+    this.go(at, { extend });
+  }
+
+  // --- editing ----------------------------------------------------------------------------------------------------------
+
+  #options(row, column) {
+    if (column === "unit") return row.units?.length ? row.units : null;
+    if (column.startsWith("y") && (row.choices?.length || row.reference || row.kind === "yesno")) return row.kind === "yesno" && !row.choices?.length ? ["是", "否"] : (row.choices ?? []);
+    return null;
+  }
+
+  /** Open the editor in the current cell. `keep`: with its text, caret at the end (F2); else empty, the key that is down types into it. */
+  edit({ keep = false, text = null } = {}) {
+    const address = this.currentAddress;
+    const view = this.#view(this.head);
+    const reason = address ? this.model.lockReason(address) : this.#fixedReason();
+    if (!view || reason) {
+      this.ctl.say(reason);
+      return false;
+    }
+    this.anchor = { ...this.head };
+    this.#paintSelection();
+    const row = this.rows[this.head.r];
+    const column = this.columns[this.head.c];
+    const long = column === "remark" || row.kind === "longtext";
+    const options = this.#options(row, column);
+    const before = this.model.text(address);
+    const input = h(long && !options ? "textarea" : "input", {
+      class: `lvs-editor${long && !options ? " lvs-editor-long" : ""}`, "aria-label": this.model.place(address), spellcheck: "false", autocomplete: "off",
+      value: text ?? (keep || options ? before : ""), maxLength: column === "remark" ? 500 : 4000,
+    });
+    view.cell.classList.add("lvs-editing");
+    this.editor = { input, cell: view.cell, address, before, typed: !keep && text === null, combo: null };
+    view.cell.append(input);
+    input.focus({ preventScroll: true });
+    if (options) {
+      const list = () => (row.reference && column !== "unit" ? this.ctl.reference(row) : options.map((value) => ({ value, label: value })));
+      this.editor.combo = new Combo(input, {
+        options: list, host: this.ctl.layer, label: this.model.place(address), separator: row.kind === "choices" && column !== "unit" ? CHOICE_SEPARATOR : "",
+        pick: (value) => {
+          input.value = value;
+          this.commitEditor([1, 0]);
+        },
+      });
+      if (row.kind === "choices" && column !== "unit") input.readOnly = true;
+      if (keep || input.readOnly) this.editor.combo.open("");
+      if (!keep) input.select();
+    }
+    if (keep && !options) input.setSelectionRange(input.value.length, input.value.length);
+    input.addEventListener("input", () => this.ctl.draft({ a: address, t: input.value }));
+    input.addEventListener("focusout", () => {
+      if (this.editor?.input === input) this.commitEditor(null, false);
+    });
+    return true;
+  }
+
+  #fixedReason() {
+    const row = this.rows[this.head.r];
+    const column = this.columns[this.head.c];
+    if (column === "unit") return `“${this.model.name(row)}”的计量单位固定为${this.model.unit(row) || "无"}，不能修改。`;
+    if (column === "remark") return `“${this.model.name(row)}”不需要特殊情况说明。`;
+    return "填写说明只供阅读，不能修改。";
+  }
+
+  #editorKey(event) {
+    const { combo, typed, input } = this.editor;
+    event.stopPropagation();
+    if (composing(event)) return;
+    const { key, shiftKey: shift } = event;
+    if (combo && !combo.separator && key === "Tab" && combo.highlighted && input.value !== this.editor.before) input.value = combo.highlighted.value;
+    if (combo?.key(event)) {
+      event.preventDefault();
+      return;
+    }
+    if (key === "Enter" && event.altKey && input.tagName === "TEXTAREA") {
+      event.preventDefault();
+      input.setRangeText("\n", input.selectionStart, input.selectionEnd, "end");
+    } else if (key === "Enter") this.#done(event, () => this.commitEditor([shift ? -1 : 1, 0]));
+    else if (key === "Tab") this.#done(event, () => this.commitEditor([0, shift ? -1 : 1]));
+    else if (key === "Escape") this.#done(event, () => this.cancelEditor());
+    else if (typed && key in ARROWS && !combo) this.#done(event, () => this.commitEditor(ARROWS[key], true, false));
+    else if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === "s") this.#done(event, () => (this.commitEditor(), this.ctl.save()));
+  }
+
+  cancelEditor() {
+    this.#closeEditor();
+    this.go(this.head);
+    this.ctl.editorClosed();
+  }
+
+  /** Take the editor's text over, then move on by `step`. */
+  commitEditor(step = null, focus = true, toEditable = true) {
+    if (!this.editor) return;
+    const { input, address, before, cell } = this.editor;
+    const text = input.value.trim();
+    this.#closeEditor();
+    cell.classList.remove("lvs-editing");
+    if (text !== before) this.ctl.commitOne(address, text);
+    if (step) {
+      if (!this.#step(step, { toEditable })) this.go(this.head);
+    } else if (focus) this.go(this.head);
+    this.ctl.editorClosed();
+  }
+
+  #closeEditor() {
+    const { input, cell, combo } = this.editor;
+    this.editor = null;
+    this.ctl.draft(null);
+    combo?.close();
+    cell.classList.remove("lvs-editing");
+    input.remove();
+  }
+
+  #clear() {
+    const refused = new Map();
+    const changes = [];
+    this.#each(this.range, (at) => this.#plan(at, "", changes, refused));
+    this.ctl.commit(changes, "typed");
+    if (refused.size && !changes.length) this.ctl.say([...refused.values()][0]);
+  }
+
+  #each({ r0, r1, c0, c1 }, act) {
+    for (let r = r0; r <= r1; r++) for (let c = c0; c <= c1; c++) act({ r, c });
+  }
+
+  /** Put one text on one cell: into `changes`, or into `refused` with the reason. */
+  #plan(at, text, changes, refused) {
+    const row = this.rows[at.r];
+    const column = this.columns[at.c];
+    if (!row || !column) return;
+    const address = this.address(row, column);
+    if (!address) {
+      const inside = column.startsWith("y");
+      if (text && !inside && text !== (column === "unit" ? this.model.unit(row) : (row.guidance ?? "")))
+        refused.set(`${this.model.name(row)} ${{ unit: "单位", remark: "特殊情况说明", guidance: "填写说明" }[column]}`, column === "unit" ? `计量单位固定为${this.model.unit(row) || "无"}，不能改成“${text}”。` : column === "remark" ? "此行没有特殊情况说明栏。" : "填写说明只供阅读。");
+      return;
+    }
+    if (text === this.model.text(address) || text === this.model.shown(address)) return;
+    const reason = this.model.lockReason(address);
+    if (!reason) changes.push({ a: address, t: text });
+    else if (text) refused.set(this.model.place(address), reason);
+  }
+
+  // --- clipboard --------------------------------------------------------------------------------------------------------
+
+  #copy(event, cut = false) {
+    if (this.editor || !this.head) return;
+    const { r0, r1, c0, c1 } = this.range;
+    const rows = [];
+    for (let r = r0; r <= r1; r++) {
+      const texts = [];
+      for (let c = c0; c <= c1; c++) {
+        const address = this.address(this.rows[r], this.columns[c]);
+        texts.push(address ? this.model.text(address) : (this.views.get(`${this.rows[r].key}|${this.columns[c]}`)?.span.textContent ?? ""));
+      }
+      rows.push(texts);
+    }
+    event.clipboardData.setData("text/plain", formatBlock(rows));
+    event.preventDefault();
+    if (cut) this.#clear();
+  }
+
+  #paste(event) {
+    if (this.editor || !this.head) return;
+    event.preventDefault();
+    const text = event.clipboardData.getData("text/plain");
+    if (text) this.pasteText(text);
+  }
+
+  /** A block from Excel or WPS, from the top left of the range; one block fills a larger range; one undo step, one message. */
+  pasteText(text) {
+    const block = parseBlock(text);
+    const { r0, r1, c0, c1 } = this.range;
+    const high = block.length;
+    const wide = Math.max(...block.map((row) => row.length));
+    const changes = [];
+    const refused = new Map();
+    let last = { r: r0, c: c0 };
+    if (high === 1 && wide === 1 && r0 === r1 && c0 === c1) this.#plan(this.head, block[0][0], changes, refused);
+    else if ((r1 - r0 + 1) % high === 0 && (c1 - c0 + 1) % wide === 0 && (r1 - r0 + 1 > high || c1 - c0 + 1 > wide)) {
+      this.#each(this.range, (at) => this.#plan(at, block[(at.r - r0) % high][(at.c - c0) % wide] ?? "", changes, refused));
+      last = { r: r1, c: c1 };
+    } else {
+      let index = 0;
+      let item = this.items.findIndex((one) => one.id === this.rows[r0].key);
+      for (; item < this.items.length && index < high; item++) {
+        if (!this.items[item].row) {
+          // A title row of the sheet swallows the title row (or the blank row) at the same place of the block.
+          const filled = block[index].filter(Boolean);
+          if (!filled.length || filled.some((text) => this.items[item].title.includes(text))) index++;
+          continue;
+        }
+        const r = this.rows.indexOf(this.items[item].row);
+        block[index].forEach((text, offset) => this.#plan({ r, c: c0 + offset }, text, changes, refused));
+        last = { r, c: Math.min(this.columns.length - 1, c0 + wide - 1) };
+        index++;
+      }
+      const left = block.slice(index).filter((row) => row.some(Boolean)).length;
+      if (left) refused.set(`末尾 ${left} 行`, "超出表格最后一行，没有位置可以粘贴。");
+      if (c0 + wide > this.columns.length && block.some((row) => row.slice(this.columns.length - c0).some(Boolean))) refused.set("最右边的列", "超出表格最后一列，没有位置可以粘贴。");
+    }
+    this.anchor = { r: r0, c: c0 };
+    this.go(last, { extend: true });
+    this.ctl.commit(changes, "paste", { refused });
+  }
+}
+
+class TitleRow {
+  init({ data }) {
+    this.box = h("div", { class: `lvs-title lvs-title-${data.level}`, role: "gridcell" }, h("span", { text: data.title }));
+  }
+  getGui() {
+    return this.box;
+  }
+  refresh() {
+    return false;
+  }
+}
+
+const OURS = /^lvs-(?!current|selected)/;
+
+/** Replace our own classes on an element, leave AG Grid's and the selection's alone. */
+function swapClasses(element, names) {
+  const wanted = new Set(names.split(" "));
+  for (const name of [...element.classList]) if (OURS.test(name) && !wanted.delete(name)) element.classList.remove(name);
+  if (wanted.size) element.classList.add(...wanted);
+}
+
+function setOrDrop(element, name, value) {
+  if (value === null) element.removeAttribute(name);
+  else if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}

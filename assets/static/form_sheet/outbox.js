@@ -1,0 +1,113 @@
+// What was committed here and is not yet acknowledged by the server. Lives in sessionStorage, so that a lost connection, a
+// restarted server or a reloaded page loses nothing; cleared item by item on acknowledgement, and whole at logout.
+
+export class Outbox {
+  /** `send(kind, body)` puts one item on the wire; `changed()` is told when the saved mark may differ. */
+  constructor(key, send, changed) {
+    this.key = key;
+    this.send = send;
+    this.changed = changed;
+    this.online = true;
+    this.failure = "";
+    const kept = read(key);
+    this.items = kept.items;
+    this.draft = kept.draft;
+    this.next = Math.max(0, ...this.items.map((item) => item.seq)) + 1;
+    this.sent = 0;
+    this.acknowledged = 0;
+  }
+
+  add(kind, body) {
+    const seq = this.next++;
+    this.items.push({ seq, kind, body });
+    this.#store();
+    if (this.online) this.#post(this.items.at(-1));
+    this.changed();
+    return seq;
+  }
+
+  /** The server has it. Returns the item, or undefined if it was not ours. */
+  acknowledge(seq) {
+    const item = this.items.find((one) => one.seq === seq);
+    if (!item) return undefined;
+    this.items = this.items.filter((one) => one.seq !== seq);
+    this.acknowledged++;
+    this.failure = "";
+    this.#store();
+    this.changed();
+    return item;
+  }
+
+  /** The server said no to one item, with a sentence: it is kept here, and tried again after a reconnect or by hand. */
+  fail(seq, sentence) {
+    if (!this.items.some((one) => one.seq === seq)) return;
+    this.failure = sentence;
+    this.changed();
+  }
+
+  drop(test) {
+    this.items = this.items.filter((item) => !test(item));
+    this.#store();
+    this.changed();
+  }
+
+  setOnline(online) {
+    this.online = online;
+    this.changed();
+  }
+
+  /** Send everything again, in order; the server takes an item twice without harm. */
+  replay() {
+    this.failure = "";
+    for (const item of this.items) this.#post(item);
+    this.changed();
+  }
+
+  /** Keep the text of an editor that is still open: `{a, t}` or null. */
+  keepDraft(draft) {
+    this.draft = draft;
+    this.#store();
+  }
+
+  clear() {
+    this.items = [];
+    this.draft = null;
+    this.#store();
+    this.changed();
+  }
+
+  get state() {
+    if (!this.items.length) return "saved";
+    if (!this.online) return "offline";
+    return this.failure ? "failed" : "saving";
+  }
+
+  #post(item) {
+    this.sent++;
+    this.send(item.kind, { ...item.body, seq: item.seq });
+  }
+
+  #store() {
+    try {
+      if (this.items.length || this.draft) sessionStorage.setItem(this.key, JSON.stringify({ items: this.items, draft: this.draft }));
+      else sessionStorage.removeItem(this.key);
+    } catch {
+      // No room or no storage: the items stay in memory, only a reload could lose them, and leaving the page warns.
+    }
+  }
+}
+
+/** Forget all sheets of this tab (退出登录). */
+export function forgetAll() {
+  for (const key of Object.keys(sessionStorage)) if (key.startsWith("lvce:sheet:")) sessionStorage.removeItem(key);
+}
+
+function read(key) {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(key) ?? "null");
+    const items = Array.isArray(kept?.items) ? kept.items.filter((item) => Number.isInteger(item?.seq)) : [];
+    return { items, draft: kept?.draft ?? null };
+  } catch {
+    return { items: [], draft: null };
+  }
+}
