@@ -1,0 +1,155 @@
+"""One filing (填报页): the sheet with its top bar as in the manual, the attachments, the stamped scan."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from models.enums import UNIT_ROLES, Action
+from services import clock, events
+from services.actors import Actor
+from services.filings import desk
+from services.filings.views import ActionView, FilingHead, SheetPatch, SheetView
+from ui import act, shell
+from ui.widgets import chips, filing_actions, filing_files, questions, stamp_panel
+from ui.widgets.form_sheet import CellsEvent, FormSheet, NoteEvent, layout_json, sheet_json
+
+DOWNLOADS = (
+    ("能耗限额标准清单.xlsx", "/download/energy-limit-standards"),
+    ("取水定额标准清单.xlsx", "/download/water-quota-standards"),
+    ("绿色工厂名单.xlsx", "/download/roster/{form}"),
+)
+
+
+@act.page("/filing/{filing_id}", title="动态管理表", roles=UNIT_ROLES)
+async def sheet_page(actor: Actor, filing_id: int, cell: str = "") -> None:
+    view = await act.read(desk.sheet, filing_id)
+    head = view.head
+    title = f"{head.year}年度{head.form.caption}动态管理表"
+    back = f"/filings/{head.form.value}"
+    with shell.frame(actor, title=title, path=back, wide=True, status=lambda: chips.status(head)):
+        _Bar(actor, view, back, cell).build()
+
+
+class _Bar:
+    """The page's live parts; one object a page."""
+
+    def __init__(self, actor: Actor, view: SheetView, back: str, cell: str) -> None:
+        self.actor, self.view, self.back, self.cell = actor, view, back, cell
+        self.head: FilingHead = view.head
+
+    def build(self) -> None:
+        with ui.row().classes("lv-sheet-bar"):
+            with ui.tabs().props("dense no-caps inline-label align=left") as tabs:
+                ui.tab("sheet", "表1: 动态管理表")
+                ui.tab("files", "更多附件")
+                ui.tab("stamp", "盖章扫描件")
+                if self.view.questions:
+                    waiting = sum(q.can_answer for q in self.view.questions)
+                    ui.tab("questions", f"核实问题（{waiting or len(self.view.questions)}）")
+            ui.space()
+            with ui.button("下载", icon="download").props("flat"), ui.menu():
+                for name, path in DOWNLOADS:
+                    ui.menu_item(name, on_click=lambda p=path: ui.navigate.to(p.format(form=self.head.form.value)))
+                ui.menu_item("空白表.xlsx", on_click=lambda: ui.navigate.to(f"/download/blank/{self.head.id}"))
+            ui.button("导出为EXCEL", on_click=lambda: ui.navigate.to(f"/download/excel/{self.head.id}")).props("outline")
+            ui.button("导出为PDF", on_click=lambda: ui.navigate.to(f"/download/pdf/{self.head.id}")).props("outline")
+            if self.head.editable:
+                ui.button("暂存", on_click=act.busy(self.save)).props("outline")
+                ui.button("验证并保存", on_click=act.busy(self.validate))
+            else:
+                self._actions()
+        self._notice()
+        with ui.tab_panels(tabs, value="sheet", animated=False, keep_alive=True).classes("lv-sheet-panels"):
+            with ui.tab_panel("sheet"):
+                self.sheet = FormSheet(
+                    sheet_json(self.view, user_id=self.actor.user_id),
+                    layout_json(self.view.layout),
+                    on_cells=self.edit,
+                    on_note=self.note,
+                    on_fix=self.fix,
+                    on_save=self.save,
+                    on_ready=self.ready,
+                )
+            with ui.tab_panel("files"):
+                filing_files.panel(self.head, self.view.files)
+            with ui.tab_panel("stamp"):
+                stamp_panel.panel(self.head, self.reload)
+            if self.view.questions:
+                with ui.tab_panel("questions"):
+                    questions.answers(self.head, self.view.questions, self.sheet, tabs)
+        act.watch_filing(self.head.id, self.changed)
+        act.on_return(self.reload)
+
+    def _notice(self) -> None:
+        """Why it was returned, or why it cannot be edited: cause, owner, way out."""
+        if self.head.return_reason and self.head.editable:
+            with ui.row().classes("lv-banner lv-banner-warning").props("role=status"):
+                ui.icon("undo")
+                ui.label(f"{self.head.returned_by}退回：{self.head.return_reason}")
+                if self.view.editable is not None:
+                    ui.label(f"本次只可修改 {len(self.view.editable)} 个单元格（其余已锁定）。")
+        elif not self.head.editable and self.head.locked_reason:
+            with ui.row().classes("lv-banner lv-banner-note").props("role=status"):
+                ui.icon("lock")
+                ui.label(self.head.locked_reason)
+
+    def _actions(self) -> None:
+        for view in self.head.actions:
+            if view.action in (Action.WITHDRAW,):
+                self._button(view)
+
+    def _button(self, view: ActionView) -> None:
+        button = ui.button(view.caption, on_click=act.busy(lambda: filing_actions.run(self.head, view.action, self.leave)))
+        button.props("outline")
+        if not view.enabled:
+            button.disable()
+            button.tooltip(view.reason)
+
+    async def leave(self) -> None:
+        ui.navigate.to(self.back)
+
+    async def edit(self, e: CellsEvent) -> SheetPatch:
+        return await act.perform(
+            desk.edit_cells, self.head.id, e.edits, source=e.source, origin=act.tab().client.id, seen=e.seen
+        )
+
+    async def note(self, e: NoteEvent) -> SheetPatch:
+        return await act.perform(
+            desk.note_finding, self.head.id, e.finding, e.hash, e.action, e.text, origin=act.tab().client.id
+        )
+
+    async def fix(self, finding: str) -> SheetPatch:
+        return await act.perform(desk.apply_fix, self.head.id, finding, origin=act.tab().client.id)
+
+    async def save(self) -> None:
+        moment = await act.perform(desk.save_draft, self.head.id)
+        act.done(f"已暂存 {clock.local(moment):%H:%M}。可以随时回来继续填写，暂存的内容不会上报。")
+
+    async def validate(self) -> None:
+        result = await act.perform(desk.validate, self.head.id)
+        if result.passed:
+            ui.navigate.to(f"{self.back}?validated={self.head.id}")
+        else:
+            self.sheet.show_failure(result)
+
+    async def ready(self) -> None:
+        if self.cell:
+            self.sheet.focus_cell(self.cell)
+
+    async def changed(self, event: events.Event) -> None:
+        """Somebody else's edit arrives; a change of status redraws the page."""
+        if isinstance(event, events.CellsChanged):
+            if event.origin != act.tab().client.id:
+                self.sheet.push(event.patch)
+            return
+        head = await act.read(desk.head, self.head.id)
+        if head.status is not self.head.status or head.editable is not self.head.editable:
+            self.sheet.set_readonly(not head.editable, head.locked_reason)
+            act.warn(f"这份动态管理表的状态刚刚变为“{head.status_caption}”，请刷新页面。")
+        self.head = head
+
+    async def reload(self) -> None:
+        """After signing in again: everything fresh, what was typed is replayed by the sheet itself."""
+        self.view = await act.read(desk.sheet, self.head.id)
+        self.head = self.view.head
+        self.sheet.resync(sheet_json(self.view, user_id=self.actor.user_id))
