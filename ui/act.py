@@ -1,0 +1,465 @@
+"""The one bridge from a click to a use case (从点击到用例). How a page is made and how its handlers act:
+
+    @act.page("/filings/{form}", title="绿色工厂动态管理", roles=UNIT_ROLES | AUTHORITY_ROLES)
+    async def filings(actor: Actor, form: str, year: int = 0) -> None:      # path and query arguments as in ``ui.page``
+        view = await act.read(lists.own_page, Form(form))                   # fn(session, actor, …), a reader thread
+        with shell.frame(actor, title="绿色工厂动态管理", path="/filings/green_factory"):
+            ui.button("上报", on_click=lambda: submit(7))
+
+    async def submit(filing_id: int) -> None:
+        await act.perform(moves.submit, filing_id)                          # fn(session, actor, …), one transaction
+        act.done("已上报，等待天河区科技工业和信息化局审核。")
+
+* ``page`` guards: who is not signed in goes to /login?next=…, a wrong role reads a 403 page, a first password must be
+  changed, a Refusal while the page is built becomes a Chinese page (404 for NotFound, 403 for Forbidden).
+* ``read``, ``perform`` and ``blocking`` look the sign-in up again at every event; nothing else reaches a service.
+* Handlers let refusals fly: whatever leaves a handler is shown in one place (``failed``) and stops the handler. A
+  ``Refusal`` becomes a notice at the top right, ``SignedOut`` a dialog that signs in again and keeps the page, anything
+  else a number that the log has too. Catch a Refusal only to show it beside its field (``refusal.field``).
+* ``watch_filing(id, callback)``: calls ``callback(event)`` on the event loop, in the page's context, after every commit
+  that published ``FilingChanged`` or ``CellsChanged`` of it; ``watch_inbox(callback)`` the same for the actor's messages.
+  Both end with the page. ``on_return(callback)``: after signing in again in an open page.
+* ``busy(handler)`` around a click handler: a second click while the first is under way does nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, ParamSpec, TypeVar
+from urllib.parse import quote, urlsplit
+
+from fastapi import HTTPException, Request
+from fastapi.responses import RedirectResponse, Response
+from nicegui import Client, app, background_tasks, context, ui
+from nicegui.slot import Slot
+from sqlmodel import Session
+
+from models.enums import Role
+from services import clock, events
+from services.accounts import sessions
+from services.actors import Actor
+from services.db import Database
+from services.errors import Forbidden, NotFound, Refusal, SignedOut
+from services.perform import aperform
+from services.settings import Settings
+from ui import plain, theme
+from ui.widgets import notices
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Handler = Callable[P, Awaitable[None]]
+Watcher = Callable[[Any], Any]
+
+COOKIE = "lvce_session"
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+AGAIN_SECONDS = 60.0  # how long the browser has to fetch the cookie of a renewed sign-in
+
+log = logging.getLogger("lvce.ui")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """页面登记: one route, who may open it (``roles`` None: everybody signed in; ``public``: everybody)."""
+
+    path: str
+    title: str
+    roles: frozenset[Role] | None
+    public: bool
+    build: Callable[..., Any]
+
+
+PAGES: dict[str, Page] = {}
+
+
+@dataclass(slots=True, eq=False)
+class Tab:
+    """打开的页面: one page in one browser tab, and who holds it. Lives as long as NiceGUI's client."""
+
+    client: Client
+    token: str
+    address: str
+    actor: Actor | None
+    building: bool = True
+    filings: dict[int, list[Watcher]] = field(default_factory=dict)
+    inbox: list[Watcher] = field(default_factory=list)
+    returned: list[Callable[[], Any]] = field(default_factory=list)
+    asking: bool = False  # the sign-in-again dialog is open
+
+
+@dataclass(slots=True)
+class _House:
+    db: Database
+    settings: Settings
+    loop: asyncio.AbstractEventLoop | None = None
+    tabs: dict[str, Tab] = field(default_factory=dict)
+    renewed: dict[str, str] = field(default_factory=dict)  # one-time code → new token
+
+
+_house: _House | None = None
+
+
+# --- pages ----------------------------------------------------------------------------------------------------------
+
+
+def page(
+    path: str, *, title: str, roles: frozenset[Role] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a page for people who are signed in (须登录的页面); ``roles`` None: any role. The function gets ``actor``."""
+    return _registered(path, title, roles, public=False)
+
+
+def public_page(path: str, *, title: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a page for everybody (公开页面); the function gets no actor."""
+    return _registered(path, title, None, public=True)
+
+
+def _registered(
+    path: str, title: str, roles: frozenset[Role] | None, *, public: bool
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def keep(build: Callable[..., Any]) -> Callable[..., Any]:
+        PAGES[path] = Page(path, title, roles, public, build)
+        return build
+
+    return keep
+
+
+def register(spec: Page) -> None:
+    """Put one page into the application, behind its guard."""
+    signature = inspect.signature(spec.build, eval_str=True)
+    wants_request = "request" in signature.parameters
+
+    async def guarded(*, request: Request, **arguments: Any) -> Response | None:
+        tab = _open_tab(request)
+        if wants_request:
+            arguments["request"] = request
+        if not spec.public:
+            try:
+                tab.actor = await sessions.aresolve(house().db, tab.token, address=tab.address)
+            except SignedOut:
+                return RedirectResponse(f"{plain.prefix(request)}/login?next={quote(_target(request))}", 303)
+            if tab.actor.must_change_password and spec.path != "/password":
+                return RedirectResponse(f"{plain.prefix(request)}/password?first=1", 303)
+            if spec.roles is not None and tab.actor.role not in spec.roles:
+                return plain.refused(request, 403, forbidden_words(tab.actor, spec.title))
+            arguments["actor"] = tab.actor
+        theme.apply(request)
+        tab.client.on_exception(failed)
+        try:
+            answer = spec.build(**arguments)
+            if inspect.isawaitable(answer):
+                answer = await answer
+        except SignedOut:
+            return RedirectResponse(f"{plain.prefix(request)}/login?next={quote(_target(request))}", 303)
+        except Refusal as refusal:
+            return plain.refused(request, _code(refusal), refusal.message)
+        except Exception as error:
+            return plain.broken(request, numbered(error))
+        tab.building = False
+        return answer if isinstance(answer, Response) else None
+
+    parameters = [p for p in signature.parameters.values() if p.name not in ("actor", "request")]
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    taken = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+    guarded.__signature__ = inspect.Signature([taken, *parameters])  # type: ignore[attr-defined]
+    guarded.__module__, guarded.__name__ = spec.build.__module__, spec.build.__name__
+    ui.page(spec.path, title=f"{spec.title} · 绿册", language="zh-CN", response_timeout=20)(guarded)
+
+
+def forbidden_words(actor: Actor, title: str) -> str:
+    return f"“{title}”不对{actor.role.caption}开放。您当前以“{actor.name}（{actor.organisation_name}）”登录；如需办理，请用有相应职责的用户登录，或联系系统管理员。"
+
+
+def same_origin(request: Request) -> None:
+    """Refuse a request that changes something when another site sent it (同源检查)."""
+    origin, site = request.headers.get("origin", ""), request.headers.get("sec-fetch-site", "same-origin")
+    host = request.headers.get("host", "")
+    if site not in ("same-origin", "none") or (origin and urlsplit(origin).netloc != host):
+        raise HTTPException(403)
+
+
+def _target(request: Request) -> str:
+    query = request.url.query
+    return request.url.path + (f"?{query}" if query else "")
+
+
+def _code(refusal: Refusal) -> int:
+    if isinstance(refusal, NotFound):
+        return 404
+    return 403 if isinstance(refusal, Forbidden) else 409
+
+
+# --- acting ---------------------------------------------------------------------------------------------------------
+
+
+async def perform(use_case: Callable[Concatenate[Session, Actor, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do a use case (执行) as the person of this page, in one transaction; raises its Refusal."""
+    return await aperform(house().db, use_case, await _actor(), *args, **kwargs)
+
+
+async def read(query: Callable[Concatenate[Session, Actor, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Read (读取) as the person of this page; off the event loop."""
+    return await house().db.aread(query, await _actor(), *args, **kwargs)
+
+
+async def blocking(work: Callable[Concatenate[Database, Actor, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run work that takes the database and blocks (hashing, drawing a PDF, reading a scan) in a thread of its own."""
+    actor = await _actor()
+    return await asyncio.to_thread(work, house().db, actor, *args, **kwargs)
+
+
+async def anonymous(use_case: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Read for a public page (公开读取): no actor."""
+    return await house().db.aread(use_case, *args, **kwargs)
+
+
+async def anonymously(work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Blocking work for a public page, e.g. a registration: takes the database, no actor."""
+    return await asyncio.to_thread(work, house().db, *args, **kwargs)
+
+
+def current() -> Actor:
+    """The person of this page (当前操作人), as of its last event."""
+    actor = tab().actor
+    if actor is None:
+        raise SignedOut
+    return actor
+
+
+def tab() -> Tab:
+    """The page whose handler is running."""
+    found = house().tabs.get(context.client.id)
+    if found is None:
+        raise SignedOut
+    return found
+
+
+def house() -> _House:
+    if _house is None:
+        raise RuntimeError("act.install() has not been called")
+    return _house
+
+
+def settings() -> Settings:
+    return house().settings
+
+
+async def _actor() -> Actor:
+    here = tab()
+    if here.building and here.actor is not None:
+        return here.actor
+    here.actor = await sessions.aresolve(house().db, here.token, address=here.address)
+    if here.actor.must_change_password and here.client.page.path != "/password":
+        raise Forbidden("首次登录须先修改密码，请点右上角姓名，选“修改密码”。")
+    return here.actor
+
+
+def busy(handler: Callable[P, Awaitable[Any]]) -> Handler[P]:
+    """A click handler that ignores clicks while it is under way (防重复点击)."""
+    running = False
+
+    async def once(*args: P.args, **kwargs: P.kwargs) -> None:
+        nonlocal running
+        if running:
+            return
+        running = True
+        try:
+            await handler(*args, **kwargs)
+        finally:
+            running = False
+
+    return once
+
+
+# --- what went wrong, what went well ----------------------------------------------------------------------------------
+
+
+def done(message: str) -> None:
+    """Say that it worked (成功提示); goes by itself."""
+    notices.show("done", message)
+
+
+def warn(message: str) -> None:
+    """Say what to look at (提醒); goes by itself."""
+    notices.show("warning", message)
+
+
+def failed(error: Exception) -> None:
+    """The one place where a failure is shown (失败提示): stays until dismissed."""
+    if isinstance(error, SignedOut):
+        _ask_to_sign_in_again(error.message)
+    elif isinstance(error, Refusal):
+        notices.show("error", error.message)
+    else:
+        number = numbered(error)
+        notices.show(
+            "error",
+            f"出现了没有预料到的问题，编号 {number}。这次操作可能没有完成，请刷新页面核对后再试；如再次出现，请把编号告诉系统管理员。",
+        )
+
+
+def numbered(error: BaseException) -> str:
+    """Log an unexpected fault under a number that people can tell (问题编号), e.g. E-20250320-7F3K."""
+    number = f"E-{clock.today():%Y%m%d}-{''.join(secrets.choice(ALPHABET) for _ in range(4))}"
+    log.error("%s %s", number, type(error).__name__, exc_info=error)
+    return number
+
+
+def _outside_pages(error: Exception) -> None:
+    """The application's handler: logs what no open page has shown."""
+    shown = False
+    with suppress(IndexError, RuntimeError):  # no page at hand, or its elements are gone
+        shown = not Slot.get_stack()[-1].parent.client.is_deleted
+    if not shown and not isinstance(error, Refusal):
+        numbered(error)
+
+
+def _ask_to_sign_in_again(message: str) -> None:
+    found = house().tabs.get(context.client.id)
+    if found is None or found.actor is None:
+        notices.show("error", message)
+        return
+    if found.asking:
+        return
+    found.asking = True
+    name = found.actor.username
+    with found.client.layout, ui.dialog(value=True).props("persistent") as dialog, ui.card().classes("lv-dialog"):
+        ui.label("重新登录，继续当前页面").classes("lv-dialog-title")
+        ui.label(message).classes("lv-muted")
+        ui.input("用户名", value=name).props("readonly outlined dense")
+        password = ui.input("密码", password=True).props("outlined dense autofocus autocomplete=current-password")
+        trouble = ui.label().classes("lv-field-error").props("role=alert")
+        trouble.set_visibility(False)
+
+        async def again() -> None:
+            try:
+                signed_in = await asyncio.to_thread(
+                    sessions.sign_in, house().db, name, password.value or "", found.address
+                )
+            except Refusal as refusal:
+                trouble.set_text(refusal.message)
+                trouble.set_visibility(True)
+                return
+            _renew(found, signed_in.token)
+            found.asking = False
+            dialog.close()
+            dialog.delete()
+            done("已重新登录，可以继续。")
+            for callback in tuple(found.returned):
+                answer = callback()
+                if inspect.isawaitable(answer):
+                    await answer
+
+        password.on("keydown.enter", again)
+        with ui.row().classes("lv-dialog-actions"):
+            ui.link("离开本页，去登录页", "/login").classes("lv-text-button")
+            ui.button("登录", on_click=busy(again)).props("unelevated no-caps")
+
+
+def _renew(found: Tab, token: str) -> None:
+    """Give the tab its new sign-in, and let the browser fetch the cookie for it by a code that works once."""
+    before, found.token = found.token, token
+    for other in house().tabs.values():
+        if other.token == before:
+            other.token = token
+    code = secrets.token_urlsafe(24)
+    house().renewed[code] = token
+    asyncio.get_running_loop().call_later(AGAIN_SECONDS, house().renewed.pop, code, None)
+    found.client.run_javascript(
+        f"fetch({plain.prefix(found.client.request)!r} + '/auth/renew', {{method: 'POST', body: '{code}'}})"
+    )
+
+
+def take_renewed(code: str) -> str | None:
+    """The token that a one-time code stands for (一次性), for the route that sets the cookie."""
+    return house().renewed.pop(code, None)
+
+
+# --- what happened elsewhere ------------------------------------------------------------------------------------------
+
+
+def watch_filing(filing_id: int, callback: Watcher) -> None:
+    """Call ``callback(event)`` when this filing changed (有变动); ends with the page. May be async."""
+    tab().filings.setdefault(filing_id, []).append(callback)
+
+
+def watch_inbox(callback: Watcher) -> None:
+    """Call ``callback(event)`` when the messages of this page's organisation changed."""
+    tab().inbox.append(callback)
+
+
+def on_return(callback: Callable[[], Any]) -> None:
+    """Call this after the person signed in again without leaving the page (重新登录后)."""
+    tab().returned.append(callback)
+
+
+def _hop(event: events.Event) -> None:
+    """From the writer's thread to the event loop."""
+    here = _house
+    if here is not None and here.loop is not None and not here.loop.is_closed():
+        with suppress(RuntimeError):  # the loop closes while the last commits are told
+            here.loop.call_soon_threadsafe(_tell, event)
+
+
+def _tell(event: events.Event) -> None:
+    if isinstance(event, events.SignInEnded):
+        _close_tabs(set(event.sign_in_ids))
+        return
+    for found in tuple(house().tabs.values()):
+        for callback in _watchers(found, event):
+            background_tasks.create(_call(callback, event), name="watcher", context=found.client)
+
+
+def _watchers(found: Tab, event: events.Event) -> tuple[Watcher, ...]:
+    if isinstance(event, events.FilingChanged | events.CellsChanged):
+        return tuple(found.filings.get(event.filing_id, ()))
+    if isinstance(event, events.InboxChanged) and found.actor and found.actor.organisation_id == event.organisation_id:
+        return tuple(found.inbox)
+    return ()
+
+
+async def _call(callback: Watcher, event: events.Event) -> None:
+    answer = callback(event)
+    if inspect.isawaitable(answer):
+        await answer
+
+
+def _close_tabs(sign_in_ids: set[int]) -> None:
+    for found in tuple(house().tabs.values()):
+        if found.actor and found.actor.sign_in_id in sign_in_ids and not found.asking:
+            found.client.open("/login?ended=1")
+
+
+# --- the application ----------------------------------------------------------------------------------------------------
+
+
+def install(database: Database, settings: Settings) -> None:
+    """Bind the bridge to one database (启动时), before pages are registered."""
+    global _house
+    _house = here = _House(database, settings)
+    stop = events.subscribe(_hop)
+
+    def start() -> None:
+        here.loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        stop()
+        here.loop = None
+
+    app.on_startup(start)
+    app.on_shutdown(end)
+    app._exception_handlers[:] = [_outside_pages]  # NiceGUI's own only logs, refusals too
+
+
+def _open_tab(request: Request) -> Tab:
+    client = context.client
+    here = house()
+    found = Tab(client, request.cookies.get(COOKIE, ""), client.ip, None)
+    here.tabs[client.id] = found
+    client.on_delete(lambda: here.tabs.pop(client.id, None))
+    return found

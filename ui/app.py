@@ -1,0 +1,89 @@
+"""Putting the pages together (页面装配): ``create`` registers everything; ``ui.run(**run_options(settings))`` serves it."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from nicegui import app
+from starlette.exceptions import HTTPException
+
+from services.db import Database
+from services.settings import Settings
+from ui import act, pages, plain, theme
+from ui.guard import Guard
+
+log = logging.getLogger("lvce.ui")
+
+YEAR_SECONDS = 365 * 24 * 3600
+
+_WORDS = {
+    404: "地址可能输错了，或者这项内容已被移走。请从左侧菜单或待办重新进入。",
+    405: "这个地址不能这样访问。请从页面上的按钮进入。",
+    413: "上传的内容超过了允许的大小。请压缩或拆分后再传。",
+}
+
+
+def create(database: Database, settings: Settings) -> None:
+    """Register pages, static files, plain routes and error pages for one database; before ``ui.run``."""
+    theme.install()
+    act.install(database, settings)
+    app.add_middleware(Guard)
+    app.add_static_files("/static", theme.STATIC, max_cache_age=YEAR_SECONDS)
+    app.add_api_route("/healthz", _health, methods=["GET"])
+    for add in pages.ROUTES:
+        add(app)
+    for page in act.PAGES.values():
+        act.register(page)
+    app.add_exception_handler(404, _refused)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _broken)
+    app.on_startup(_tune)
+
+
+def run_options(settings: Settings) -> dict[str, Any]:
+    """Arguments for ``ui.run``: measured, see README "Decisions"."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "title": "绿册",
+        "language": "zh-CN",
+        "favicon": theme.ICON,
+        "reload": False,
+        "show": False,
+        "tailwind": False,
+        "markdown": False,
+        "reconnect_timeout": 30.0,
+        "show_welcome_message": False,
+    }
+
+
+def _tune() -> None:
+    """Full garbage collections were what p95 consisted of; what is loaded by now stays."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def _health() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    if request.url.path.startswith("/_nicegui"):
+        return JSONResponse({"detail": "not found"}, status_code=status)
+    return plain.refused(request, status, _WORDS.get(status, "请返回后重试；如仍不行，请联系系统管理员。"))
+
+
+async def _invalid(request: Request, _: Exception) -> Response:
+    return plain.refused(request, 404, _WORDS[404])
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    return plain.broken(request, act.numbered(error))
