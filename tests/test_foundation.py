@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, select
 
 from models import AuditLine, Setting
@@ -95,6 +96,12 @@ def test_sqlite_keeps_its_promises(sqlite_db: Database) -> None:
     check_pragmas(sqlite_db)
 
 
+DISARM = {
+    True: ("DROP TRIGGER audit_line_no_update", "DROP TRIGGER audit_line_no_delete"),
+    False: ("DROP TRIGGER audit_line_append_only ON audit_line",),
+}
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -107,7 +114,11 @@ def test_a_changed_audit_line_is_found(db: Database, change: str, reason: str) -
     for n in range(5):
         db.write(audit.record, SOMEBODY, "submit", "filing", n)
     assert db.read(audit.verify) == (5, None)
-    with db.engine.begin() as connection:
+    with pytest.raises(DBAPIError, match="append-only"), db.engine.begin() as connection:
+        connection.execute(text(change))
+    with db.engine.begin() as connection:  # whoever gets past the triggers is still found out
+        for statement in DISARM[db.is_sqlite]:
+            connection.execute(text(statement))
         connection.execute(text(change))
     _, broken = db.read(audit.verify)
     assert broken is not None
