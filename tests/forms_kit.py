@@ -91,6 +91,16 @@ kind = "number"
 yearly = true
 unit_of = "energy"
 [[part.section.field]]
+key = "feedstock"
+label = "原料用能量"
+kind = "derived"
+yearly = true
+unit_of = "energy"
+decimals = 2
+formula = "energy - actual"
+formula_words = "综合能源消费量 − 实际消耗量"
+low = 0
+[[part.section.field]]
 key = "intensity"
 label = "单位产值综合能耗"
 kind = "derived"

@@ -119,6 +119,14 @@ def convert(text: str, from_unit: str, to_unit: str, field: FormField) -> str | 
     return plain(rounded(EXACT.divide(EXACT.multiply(typed, old), new), field.decimals))
 
 
+def derived(field: FormField, value: Decimal, unit: str) -> CellValue:
+    """A computed figure as its cell holds it: rounded in the unit of the row, the value canonical as everywhere."""
+    factor = factor_of(field, unit)
+    shown = rounded(value if factor is None else EXACT.divide(value, factor), field.decimals)
+    text = plain(shown)
+    return CellValue(text, CellKind.NUMBER, text if factor is None else plain(EXACT.multiply(shown, factor)))
+
+
 def factor_of(field: FormField, unit: str) -> Decimal | None:
     """Factor to the canonical unit; None if the unit is not an option or not convertible."""
     return next((option.factor for option in field.units if option.name == unit), None)

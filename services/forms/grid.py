@@ -14,7 +14,7 @@ NOWHERE = 0  # the number of the cell that is always blank, e.g. the year before
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """``addresses[n]`` is cell n; ``unit_cells[n]`` the cell with its chosen unit (or NOWHERE); ``governed``: the reverse."""
+    """``addresses[n]`` is cell n; ``unit_cells[n]`` the cell with its chosen unit (or NOWHERE); ``governed``: the reverse, for typed cells."""
 
     template: FormTemplate
     addresses: tuple[Address, ...]
@@ -65,7 +65,7 @@ def of(template: FormTemplate) -> Grid:
     unit_cells = tuple(_unit_cell(template, address, index) for address in addresses)
     governed: dict[int, list[int]] = {}
     for cell, unit in enumerate(unit_cells):
-        if unit:
+        if unit and template.fields[addresses[cell].field].formula is None:
             governed.setdefault(unit, []).append(cell)
     return Grid(
         template=template,

@@ -13,19 +13,20 @@ from services.forms import rules
 from services.forms.expressions import Run
 from services.forms.grid import NOWHERE, Grid
 from services.forms.rules import Check
-from services.forms.template import FormTemplate
+from services.forms.template import FormField, FormTemplate
 
 _MOST_KEPT = 32  # forms × years in use at once
 
 
 class Step(NamedTuple):
-    """One derived cell: where it is put, how it is computed, what must be filled first."""
+    """One derived cell: where it is put, how it is computed, what must be filled first, and the unit it is shown in."""
 
     cell: int
     run: Run
     numbers: tuple[int, ...]
     needs: tuple[int, ...]
-    decimals: int
+    field: FormField
+    unit_cell: int
 
 
 class Required(NamedTuple):
@@ -89,12 +90,12 @@ def _steps(grid: Grid) -> Iterable[Step]:
         for slot, cell in zip(grid.template.slots(field.key), grid.values_of(field.key), strict=True):
             numbers = tuple(grid.cell_of(read, slot) for read in expression.reads)
             needs = tuple(numbers[position] for position in expression.needs)
-            yield Step(cell, expression.run, numbers, needs, field.decimals or 0)
+            yield Step(cell, expression.run, numbers, needs, field, grid.unit_cells[cell])
 
 
 def _after(steps: tuple[Step, ...], size: int) -> tuple[tuple[int, ...], ...]:
     """For each cell the steps that depend on it, directly or through other steps, in running order."""
-    direct = _by_cell((step.numbers for step in steps), size)
+    direct = _by_cell(((*step.numbers, step.unit_cell) for step in steps), size)
     after: list[tuple[int, ...]] = []
     for cell in range(size):
         found: set[int] = set()

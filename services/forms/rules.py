@@ -284,7 +284,7 @@ def _derived_check(grid: Grid, place: _Place) -> Check:
             )
         return _unusual(place, value, cells, where)
 
-    return Check(run, where)
+    return Check(run, tuple({*where, *(grid.unit_cells[cell] for cell in where)} - {NOWHERE}))
 
 
 def _judge_text(field: FormField) -> Callable[[_Place, CellValue, Scalar, Cells], Finding | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, DecimalException, localcontext
-from typing import Self, cast
+from typing import Self
 
 from models.enums import CellKind
 from services.forms import cells as cells_room
@@ -191,29 +191,31 @@ class Sheet:
 
     def _derive(self, step: Step) -> bool:
         """Compute one derived cell again; whether it shows something else now."""
-        value = self._computed(step)
-        if value == self._values[step.cell]:
+        cell = self._computed(step)
+        if cell == self._all[step.cell]:
             return False
         address = self._program.grid.addresses[step.cell]
-        self._values[step.cell] = value
-        if value is None:
-            self._all[step.cell] = BLANK
+        self._all[step.cell] = cell
+        if cell.kind is CellKind.BLANK:
+            self._values[step.cell] = None
             del self.derived[address]
             return True
-        text = cells_room.plain(value) if isinstance(value, Decimal) else value
-        kind = CellKind.NUMBER if isinstance(value, Decimal) else CellKind.TEXT
-        self._all[step.cell] = self.derived[address] = CellValue(text, kind, text if kind is CellKind.NUMBER else "")
+        self._values[step.cell] = Decimal(cell.value) if cell.kind is CellKind.NUMBER else cell.text
+        self.derived[address] = cell
         return True
 
-    def _computed(self, step: Step) -> Scalar:
-        for cell in step.needs:
-            if self._values[cell] is None:
-                return None
+    def _computed(self, step: Step) -> CellValue:
+        for number in step.needs:
+            if self._values[number] is None:
+                return BLANK
         try:
             value = step.run(self._values, self._all, self.context, step.numbers)
-            return cells_room.rounded(value, step.decimals) if isinstance(value, Decimal) else cast(str, value)
+            if isinstance(value, Decimal):
+                unit = self._all[step.unit_cell].text if step.unit_cell else ""
+                return cells_room.derived(step.field, value, unit)
         except (Silence, DecimalException):
-            return None  # division by zero: there is no such figure
+            return BLANK  # division by zero: there is no such figure
+        return CellValue(value, CellKind.TEXT)
 
     def _check(self, numbers: Iterable[int]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
         """Run checks; the ids that are gone and the findings that are new or say something else."""
