@@ -21,6 +21,8 @@ from services.filings import explanations, standing, working
 from services.filings import room as rooms
 from services.filings.opening import open_filing as open_filing
 from services.filings.room import Room
+from services.filings.sheets import head as head
+from services.filings.sheets import sheet as sheet
 from services.filings.views import CellEdit, CellView, SheetPatch, ValidationResult
 from services.filings.working import Note
 from services.forms import cells as typed
@@ -77,7 +79,7 @@ def save_draft(s: Session, actor: Actor, filing_id: int) -> datetime:
     filing.saved_at = clock.now()
     filing.revision += 1
     s.add(filing)
-    audit.record(s, actor, Action.SAVE_DRAFT, "filing", filing_id, after=current_digest(s, filing))
+    audit.record(s, actor, Action.SAVE_DRAFT.value, "filing", filing_id, after=current_digest(s, filing))
     return filing.saved_at
 
 
@@ -127,7 +129,7 @@ def validate(s: Session, actor: Actor, filing_id: int) -> ValidationResult:
     filing.validated_at = None if waiting else filing.saved_at
     s.add(filing)
     said = f"未通过：{errors} 处错误，{len(waiting) - errors} 条警告未处理" if waiting else "通过"
-    audit.record(s, actor, Action.VALIDATE, "filing", filing_id, detail=said, after=figures)
+    audit.record(s, actor, Action.VALIDATE.value, "filing", filing_id, detail=said, after=figures)
     events.publish(s, events.FilingChanged(filing_id))
     return ValidationResult(
         passed=not waiting,
@@ -175,14 +177,14 @@ def _edit(
     s: Session, actor: Actor, room: Room, edits: Sequence[CellEdit], source: str, seen: Mapping[str, str]
 ) -> SheetPatch | None:
     """One attempt; None if the room turned out to be out of date (it is spoilt then)."""
-    sheet = room.sheet
+    form = room.sheet
     wanted, refused, conflicts = _sort(room, edits, seen)
-    before = {address: sheet.cells.get(address, typed.BLANK) for address in _touched(room.template, wanted)}
-    effect = sheet.apply(wanted.values()) if wanted else NOTHING
+    before = {address: form.cells.get(address, typed.BLANK) for address in _touched(room.template, wanted)}
+    effect = form.apply(wanted.values()) if wanted else NOTHING
     for address, sentence in effect.refused.items():
         refused[str(address)] = sentence
     changed = [
-        (address, old, new) for address, old in before.items() if (new := sheet.cells.get(address, typed.BLANK)) != old
+        (address, old, new) for address, old in before.items() if (new := form.cells.get(address, typed.BLANK)) != old
     ]
     echo = [Address.parse(text) for text in conflicts]
     echo += (address for address in wanted if address not in effect.cells and address not in effect.refused)
@@ -418,7 +420,6 @@ _ADVANCE = (
         _FILING.c.id == bindparam("of"),
         _FILING.c.revision == bindparam("was"),
         _FILING.c.deleted_at.is_(None),
-        _FILING.c.status.in_(rooms.EDITABLE),
     )
     .values(revision=bindparam("next"), saved_at=bindparam("now"), validated_digest=bindparam("valid"))
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlmodel import Session, col
@@ -18,6 +19,7 @@ from models import (
     Stamp,
     StoredFile,
     TemplateCopy,
+    User,
 )
 from models.enums import CellKind, FileKind, FindingLevel, FindingState, Form
 from services import clock
@@ -97,6 +99,18 @@ def read_notes(s: Session, filing_id: int) -> dict[str, Note]:
         col(n.filing_id) == filing_id
     )
     return {finding: Note(*rest) for finding, *rest in s.execute(query)}
+
+
+def thaw_cells(frozen: Mapping[str, Any]) -> dict[Address, CellValue]:
+    """The cells of a frozen version as values."""
+    return {
+        Address.parse(address): CellValue(text, CellKind(kind), value)
+        for address, (text, kind, value) in frozen.items()
+    }
+
+
+def user_name(s: Session, user_id: int) -> str:
+    return s.execute(select(col(User.name)).where(col(User.id) == user_id)).scalar() or ""
 
 
 def stamp_digest(s: Session, filing_id: int) -> str:

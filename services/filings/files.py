@@ -1,0 +1,333 @@
+"""Files of a filing or a unit (附件): taken by content, kept under random names outside the application, served after a check.
+
+What lasts (reading a PDF in a child process, writing to the disk) happens in :func:`place`, before any transaction; the row
+follows in :func:`store`. A file whose row was never written is an orphan, which ``doctor`` removes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import secrets
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from models import Filing, Organisation, StoredFile, User
+from models.enums import Action, FileKind
+from services import audit, clock, events, permissions, settings
+from services.actors import Actor
+from services.db import Database
+from services.documents import scan
+from services.errors import Forbidden, NotFound, Refusal, Unavailable
+from services.filings import standing
+from services.filings.views import FileView
+from services.perform import perform
+
+MOST_FILES = 50  # of one filing, by one organisation
+QUOTA = 1024 * 1024 * 1024  # bytes of one organisation
+LONGEST_NAME = 120
+
+# Who stores what: the action that allows it. A stamped scan comes in through ``stamps``, a licence belongs to no filing.
+ACTIONS: Mapping[FileKind, Action] = {
+    FileKind.EXPLANATION: Action.ATTACH,
+    FileKind.EVIDENCE: Action.ATTACH,
+    FileKind.OTHER: Action.ATTACH,
+    FileKind.STAMPED_SCAN: Action.STAMP,
+    FileKind.LETTER: Action.LETTER,
+    FileKind.RETURN_FILE: Action.SEND_BACK,
+    FileKind.ASSESSMENT: Action.ASSESS,
+}
+REMOVABLE = frozenset({FileKind.EXPLANATION, FileKind.EVIDENCE, FileKind.OTHER})
+NOT_FOR_UNITS = frozenset({FileKind.LETTER, FileKind.ASSESSMENT})
+SCANS = frozenset({FileKind.STAMPED_SCAN, FileKind.LETTER, FileKind.RETURN_FILE})  # read on paper: no workbooks
+SUFFIXES: Mapping[str, tuple[str, ...]] = {
+    scan.PDF: (".pdf",),
+    scan.JPEG: (".jpg", ".jpeg"),
+    scan.PNG: (".png",),
+    scan.XLSX: (".xlsx",),
+}
+KINDS = "只接受 PDF、JPG、PNG 和 XLSX 文件，单个不超过 20 MB。请转换后再上传。"
+BROKEN_XLSX = "这个 Excel 文件已损坏，或者不是 .xlsx 格式。请用 Excel 或 WPS 打开后另存为 .xlsx 再上传。"
+MACROS = "这个 Excel 文件含有宏，不能接收。请另存为不带宏的 .xlsx 后再上传。"
+
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f<>:\"/\\|?*\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A file on the disk that has no row yet."""
+
+    stored_name: str
+    original_name: str
+    media_type: str
+    size: int
+    sha256: str
+    pages: int
+
+
+def upload(db: Database, actor: Actor, filing_id: int | None, kind: FileKind, name: str, content: bytes) -> FileView:
+    """The whole way of an upload (上传): check, place, store. Blocking: off the event loop, and never inside a transaction."""
+    db.read(check_upload, actor, filing_id, kind, len(content))
+    placed = place(name, content, kind)
+    try:
+        return perform(db, store, actor, filing_id, kind, name, placed)
+    except BaseException:
+        discard(placed)
+        raise
+
+
+def check_upload(s: Session, actor: Actor, filing_id: int | None, kind: FileKind, size: int) -> None:
+    """Refuse what would be refused later, before the file is read: permission, number and quota."""
+    organisation_id = _authorized(s, actor, filing_id, kind)
+    if size > scan.MAX_BYTES:
+        raise Refusal(scan.WORDS["size"], field="file")
+    mine = col(StoredFile.organisation_id) == organisation_id, col(StoredFile.removed_at).is_(None)
+    if filing_id is not None:
+        count = s.execute(select(func.count()).where(*mine, col(StoredFile.filing_id) == filing_id)).scalar_one()
+        if count >= MOST_FILES:
+            raise Refusal(f"一份表最多上传 {MOST_FILES} 个文件。请先删除不需要的文件，或合并后再上传。", field="file")
+    used = s.execute(select(func.coalesce(func.sum(col(StoredFile.size)), 0)).where(*mine)).scalar_one()
+    if used + size > QUOTA:
+        raise Refusal(
+            f"本单位的文件已占用 {used // 1024**2} MB，加上这个文件将超过 {QUOTA // 1024**2} MB。请先删除不需要的文件。",
+            field="file",
+        )
+
+
+def place(name: str, content: bytes, kind: FileKind = FileKind.OTHER) -> Placed:
+    """Look at the content and write it to the disk under a random name (落盘); raises Refusal for what is not taken."""
+    if kind not in SCANS and _looks_like_zip(content):
+        media_type, pages = scan.XLSX, 0
+        _check_workbook(content)
+    else:
+        media_type, pages = _inspected(name, content, kind)
+    stored_name = secrets.token_hex(16)
+    _write(path_of(stored_name), content)
+    return Placed(
+        stored_name,
+        clean_name(name, media_type),
+        media_type,
+        len(content),
+        hashlib.sha256(content).hexdigest(),
+        pages,
+    )
+
+
+def store(
+    s: Session, actor: Actor, filing_id: int | None, kind: FileKind, name: str, content: bytes | Placed
+) -> FileView:
+    """Write the row of a file (登记附件). Give it a :class:`Placed`; bytes are placed first, for seeding and tests."""
+    size = content.size if isinstance(content, Placed) else len(content)
+    check_upload(s, actor, filing_id, kind, size)
+    placed = content if isinstance(content, Placed) else place(name, content, kind)
+    row = add_row(s, actor, filing_id, kind, placed)
+    detail = f"{kind.caption}：{placed.original_name}（{placed.size} 字节，SHA-256 {placed.sha256}）"
+    if filing_id is None:
+        audit.record(s, actor, Action.ATTACH.value, "organisation", actor.organisation_id, detail=detail)
+    else:
+        audit.record(s, actor, Action.ATTACH.value, "filing", filing_id, detail=detail)
+        touch(s, filing_id, kind)
+    return view(row, actor.name, removable=kind in REMOVABLE)
+
+
+def add_row(s: Session, actor: Actor, filing_id: int | None, kind: FileKind, placed: Placed) -> StoredFile:
+    row = StoredFile(
+        kind=kind,
+        organisation_id=actor.organisation_id,
+        filing_id=filing_id,
+        original_name=placed.original_name,
+        stored_name=placed.stored_name,
+        media_type=placed.media_type,
+        size=placed.size,
+        sha256=placed.sha256,
+        pages=placed.pages,
+        uploaded_by_id=actor.user_id,
+        uploaded_at=clock.now(),
+    )
+    s.add(row)
+    s.flush()
+    return row
+
+
+def touch(s: Session, filing_id: int, kind: FileKind) -> None:
+    """Tell open pages; the unit's own files are also known to the rules, so its sheet has to be read again."""
+    if kind in REMOVABLE:
+        filing = s.get_one(Filing, filing_id)
+        filing.revision += 1
+        s.add(filing)
+        s.flush()
+    events.publish(s, events.FilingChanged(filing_id))
+
+
+def remove(s: Session, actor: Actor, file_id: int) -> None:
+    """删除附件: hidden from now on; the content stays as long as the filing, for the log."""
+    row = _row(s, file_id)
+    if row.filing_id is None or row.kind not in REMOVABLE:
+        _may_read(s, actor, row)
+        raise Refusal(f"{row.kind.caption}不能单独删除。需要更换的，请重新上传。")
+    standing.require(s, actor, Action.ATTACH, row.filing_id)
+    if row.organisation_id != actor.organisation_id:
+        raise NotFound
+    row.removed_at = clock.now()
+    s.add(row)
+    audit.record(s, actor, "remove_file", "filing", row.filing_id, detail=f"{row.kind.caption}：{row.original_name}")
+    touch(s, row.filing_id, row.kind)
+
+
+def listing(s: Session, actor: Actor, filing_id: int) -> tuple[FileView, ...]:
+    """The files of a filing that these eyes may see (附件清单), oldest first; raises NotFound or Forbidden."""
+    _, known = standing.require(s, actor, Action.VIEW, filing_id)
+    may_attach = any(choice.action is Action.ATTACH and choice.enabled for choice in known.actions)
+    query = (
+        select(StoredFile, col(User.name))
+        .join(User, col(User.id) == col(StoredFile.uploaded_by_id))
+        .where(col(StoredFile.filing_id) == filing_id, col(StoredFile.removed_at).is_(None))
+        .order_by(col(StoredFile.id))
+    )
+    return tuple(
+        view(row, by, removable=may_attach and row.kind in REMOVABLE and row.organisation_id == actor.organisation_id)
+        for row, by in s.execute(query)
+        if not (actor.is_unit and row.kind in NOT_FOR_UNITS)
+    )
+
+
+def open_file(s: Session, actor: Actor, file_id: int) -> tuple[FileView, Path]:
+    """A file to be sent as an attachment (下载), and where it lies; raises NotFound for what the actor may not see."""
+    row = _row(s, file_id)
+    _may_read(s, actor, row)
+    path = path_of(row.stored_name)
+    if not path.is_file():
+        raise NotFound(f"文件“{row.original_name}”在服务器上找不到了。请联系系统管理员核对备份。")
+    return view(row, s.get_one(User, row.uploaded_by_id).name), path
+
+
+def view(row: StoredFile, uploaded_by: str, *, removable: bool = False) -> FileView:
+    assert row.id is not None
+    return FileView(
+        id=row.id,
+        kind=row.kind.value,
+        kind_caption=row.kind.caption,
+        name=row.original_name,
+        size=row.size,
+        media_type=row.media_type,
+        pages=row.pages,
+        uploaded_by=uploaded_by,
+        uploaded_at=row.uploaded_at,
+        removable=removable,
+    )
+
+
+def path_of(stored_name: str) -> Path:
+    """Where a stored file lies: two levels of folders, so that none grows large."""
+    return settings.from_env().files_dir / stored_name[:2] / stored_name[2:4] / stored_name
+
+
+def discard(placed: Placed) -> None:
+    """Take a placed file back from the disk, when its row could not be written."""
+    path_of(placed.stored_name).unlink(missing_ok=True)
+
+
+def clean_name(name: str, media_type: str) -> str:
+    """A file name to show and to offer for download: no path, no control or direction marks, the suffix of its content."""
+    plain = _UNSAFE.sub("", re.split(r"[/\\]", name)[-1]).strip(" .") or "未命名"
+    suffixes = SUFFIXES[media_type]
+    stem, dot, suffix = plain.rpartition(".")
+    if dot and f".{suffix.lower()}" in suffixes:
+        return f"{stem[:LONGEST_NAME]}.{suffix.lower()}"
+    return plain[:LONGEST_NAME] + suffixes[0]
+
+
+def _authorized(s: Session, actor: Actor, filing_id: int | None, kind: FileKind) -> int:
+    """Whose file it will be; raises if the actor may not add it now."""
+    if filing_id is None:
+        if kind is not FileKind.LICENSE:
+            raise Forbidden(f"{kind.caption}只能在动态管理表中上传。")
+        permissions.authorize(
+            actor, permissions.Power.EDIT_PROFILE, permissions.Place(organisation_id=actor.organisation_id)
+        )
+    elif kind not in ACTIONS:
+        raise Forbidden(f"{kind.caption}请在“单位信息”中上传。")
+    else:
+        standing.require(s, actor, ACTIONS[kind], filing_id)
+    return actor.organisation_id
+
+
+def _may_read(s: Session, actor: Actor, row: StoredFile) -> None:
+    if row.filing_id is not None:
+        if actor.is_unit and row.kind in NOT_FOR_UNITS:
+            raise NotFound
+        standing.require(s, actor, Action.VIEW, row.filing_id)
+        return
+    owner = s.get_one(Organisation, row.organisation_id)
+    place = permissions.Place(owner.id, owner.region_code, owner.group_id)
+    if not any(permissions.allowed(actor, power, place) for power in _LICENSE_READERS):
+        raise NotFound
+
+
+_LICENSE_READERS = (permissions.Power.EDIT_PROFILE, permissions.Power.CONFIRM_UNITS)
+
+
+def _row(s: Session, file_id: int) -> StoredFile:
+    row = s.get(StoredFile, file_id)
+    if row is None or row.removed_at is not None:
+        raise NotFound
+    return row
+
+
+def _inspected(name: str, content: bytes, kind: FileKind) -> tuple[str, int]:
+    try:
+        return scan.inspect(content, name)
+    except Refusal as refusal:
+        if kind not in SCANS and refusal.message == scan.WORDS["kind"]:
+            raise Refusal(KINDS, field="file") from None
+        raise
+
+
+def _looks_like_zip(content: bytes) -> bool:
+    return content.startswith(b"PK\x03\x04")
+
+
+def _check_workbook(content: bytes) -> None:
+    """Only the directory of the zip is read: an xlsx, without macros, odd names or absurd sizes. Nothing is unpacked."""
+    if len(content) > scan.MAX_BYTES:
+        raise Refusal(scan.WORDS["size"], field="file")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
+        raise Refusal(BROKEN_XLSX, field="file") from None
+    found = [entry.filename for entry in entries]
+    if "[Content_Types].xml" not in found or not any(name.startswith("xl/") for name in found):
+        raise Refusal(KINDS, field="file")
+    if any("vbaproject" in name.lower() for name in found):
+        raise Refusal(MACROS, field="file")
+    odd = len(set(found)) != len(found) or any(name.startswith("/") or ".." in name.split("/") for name in found)
+    if odd or len(found) > 1000 or sum(entry.file_size for entry in entries) > 200 * 1024**2:
+        raise Refusal(BROKEN_XLSX, field="file")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Durable before it is known: written beside, flushed to the disk, then renamed."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        beside = path.with_suffix(".part")
+        with beside.open("xb") as target:
+            target.write(content)
+            target.flush()
+            os.fsync(target.fileno())
+        beside.rename(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        path.with_suffix(".part").unlink(missing_ok=True)
+        raise Unavailable("文件没有保存：服务器磁盘空间不足或不可写。请稍后再传，并告知系统管理员。") from error
