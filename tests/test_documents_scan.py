@@ -1,0 +1,245 @@
+"""Stamped scans: the machine reads which figures a paper shows; wrong papers are refused by name, broken files politely."""
+
+from __future__ import annotations
+
+import io
+import random
+import zlib
+from dataclasses import replace
+
+import pypdfium2
+import pytest
+import zxingcpp
+from PIL import Image, ImageDraw
+
+from services.documents import codes, pdf, reader, scan
+from services.documents.scan import ScanResult, Verdict
+from services.documents.snapshot import FilingSnapshot
+from services.errors import Refusal
+from services.forms import digest
+from tests import papers, scans
+from tests.scans import Condition
+
+
+@pytest.fixture(scope="module")
+def full() -> FilingSnapshot:
+    return papers.full()
+
+
+@pytest.fixture(scope="module")
+def printed(full: FilingSnapshot) -> bytes:
+    return pdf.form_pdf(full)
+
+
+def judged(result: ScanResult, snapshot: FilingSnapshot) -> Verdict:
+    return scan.verdict(result, number=snapshot.number, digest_hex=snapshot.digest)
+
+
+def chinese(text: str) -> bool:
+    return text.endswith("。") and any("一" <= char <= "鿿" for char in text)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Condition(dpi=150, grey=True),
+        Condition(dpi=150, angle=2.5, seal="code"),
+        Condition(dpi=200, angle=-3, turned=True, grey=True, seal="code"),
+        Condition(dpi=200, seal="codes"),
+    ],
+    ids=["grey", "tilted, seal on the code", "turned, grey, seal on the code", "seals on both codes"],
+)
+def test_a_stamped_scan_is_read_page_by_page_and_accepted(
+    full: FilingSnapshot, printed: bytes, condition: Condition
+) -> None:
+    content = scans.stamped_pdf(printed, condition)
+    result = scan.read(content)
+    assert not result.own_export
+    assert [page.codes[0].page for page in result.pages] == list(range(1, len(result.pages) + 1))
+    answer = judged(result, full)
+    assert (answer.refused, answer.ask_code) == ("", False)
+    assert len(answer.lines) == len(result.pages) and all("一致" in line for line in answer.lines)
+
+
+def test_red_ink_is_seen_on_a_colour_scan_and_not_expected_on_a_grey_one(printed: bytes) -> None:
+    colour = scan.read(scans.stamped_pdf(printed, Condition(dpi=150, seal="code"), pages=[0])).pages[0]
+    grey = scan.read(scans.stamped_pdf(printed, Condition(dpi=150, seal="code", grey=True), pages=[0])).pages[0]
+    plain = scan.read(scans.stamped_pdf(printed, Condition(dpi=150, seal="none"), pages=[0])).pages[0]
+    assert (colour.seal, grey.seal, plain.seal) == (True, False, False)
+    assert (colour.colour, grey.colour) == (True, False)
+
+
+def test_our_own_export_without_a_stamp_is_refused(full: FilingSnapshot, printed: bytes) -> None:
+    result = scan.read(printed, "动态管理表.pdf")
+    assert result.own_export
+    assert "没有签字和公章" in judged(result, full).refused
+
+
+def test_our_own_export_with_an_electronic_seal_is_a_stamped_one(full: FilingSnapshot, printed: bytes) -> None:
+    document = pypdfium2.PdfDocument(printed)
+    picture = pypdfium2.PdfImage.new(document)
+    picture.set_bitmap(pypdfium2.PdfBitmap.from_pil(scans.seal(200).convert("RGB")))
+    picture.set_matrix(pypdfium2.PdfMatrix().scale(120, 120).translate(500, 300))
+    page = document[len(document) - 1]
+    page.insert_obj(picture)
+    page.gen_content()
+    out = io.BytesIO()
+    document.save(out)
+    for part in (page, document):
+        part.close()
+    result = scan.read(out.getvalue())
+    assert not result.own_export
+    assert judged(result, full).refused == ""
+
+
+def test_a_scan_of_older_figures_is_refused_with_both_codes(full: FilingSnapshot, printed: bytes) -> None:
+    changed = papers.full(edits={"gross_output:2024": "98631"})
+    answer = judged(scan.read(scans.stamped_pdf(printed, Condition(dpi=150, grey=True))), changed)
+    assert "修改前的数据" in answer.refused and chinese(answer.refused)
+    assert digest.code(full.digest) in answer.refused and digest.code(changed.digest) in answer.refused
+
+
+def test_a_scan_of_another_filing_is_refused_by_its_number(full: FilingSnapshot) -> None:
+    other = pdf.form_pdf(replace(full, number="GF-2025-440106-00099"))
+    answer = judged(scan.read(scans.stamped_pdf(other, Condition(dpi=150, grey=True), pages=[0, 1])), full)
+    assert "GF-2025-440106-00099" in answer.refused and papers.NUMBER in answer.refused
+
+
+def test_a_stamped_draft_is_refused(full: FilingSnapshot) -> None:
+    draft = pdf.form_pdf(replace(full, validated=False))
+    answer = judged(scan.read(scans.stamped_pdf(draft, Condition(dpi=150, grey=True))), full)
+    assert "草稿" in answer.refused
+
+
+def test_missing_pages_are_named(full: FilingSnapshot, printed: bytes) -> None:
+    answer = judged(scan.read(scans.stamped_pdf(printed, Condition(dpi=150, grey=True), pages=[0, 1, 3])), full)
+    assert "缺少" in answer.refused and "3" in answer.refused
+
+
+def test_a_page_mixed_in_from_another_print_is_refused(full: FilingSnapshot, printed: bytes) -> None:
+    changed = pdf.form_pdf(papers.full(edits={"gross_output:2024": "98631"}))
+    condition = Condition(dpi=150, grey=True, noise=0)
+    pictures, strange = scans.rasterise(printed, 150), scans.rasterise(changed, 150)
+    mixed = scans.to_pdf([*pictures[:3], strange[3], *pictures[4:]], condition)
+    assert "第 4 页是修改前的数据" in judged(scan.read(mixed), full).refused
+
+
+def test_an_unreadable_page_is_said_and_left_to_the_person(full: FilingSnapshot, printed: bytes) -> None:
+    pictures = scans.rasterise(printed, 150)
+    ImageDraw.Draw(pictures[1]).rectangle((0, 0, *pictures[1].size), fill="white")
+    answer = judged(scan.read(scans.to_pdf(pictures, Condition(dpi=150))), full)
+    assert (answer.refused, answer.ask_code) == ("", False)
+    assert "没有读到二维码" in answer.lines[1] and "人工核对" in answer.lines[1]
+
+
+def test_a_scan_without_any_readable_code_asks_for_the_printed_one(full: FilingSnapshot) -> None:
+    blank = scans.to_pdf([Image.new("RGB", (1754, 1240), "white")] * 2, Condition(dpi=150))
+    answer = judged(scan.read(blank), full)
+    assert (answer.refused, answer.ask_code) == ("", True)
+
+
+def test_a_photo_of_one_page_is_read(full: FilingSnapshot, printed: bytes) -> None:
+    picture = scans.scanned(
+        scans.rasterise(printed, 200)[0], Condition(dpi=200, photo=True, angle=90), random.Random(5), last=False
+    )
+    result = scan.read(scans.to_jpeg(picture), "IMG_0001.jpg")
+    assert result.media_type == scan.JPEG and result.pages[0].codes[0].page == 1
+    assert "缺少" in judged(result, full).refused
+
+
+def test_other_codes_on_the_paper_are_ignored() -> None:
+    symbol = zxingcpp.create_barcode("https://example.com/", zxingcpp.BarcodeFormat.QRCode)
+    picture = memoryview(symbol.to_image(scale=8))
+    page = Image.new("RGB", (1200, 900), "white")
+    page.paste(Image.frombytes("L", picture.shape[::-1], picture.tobytes()), (50, 50))
+    assert scan.read(scans.to_jpeg(page)).pages[0].codes == ()
+
+
+def test_a_page_is_drawn_again_as_a_picture(printed: bytes) -> None:
+    png, pages = scan.picture(printed, scan.PDF, 2, 800)
+    assert png.startswith(b"\x89PNG") and Image.open(io.BytesIO(png)).width == 800
+    assert pages == len(scans.rasterise(printed, 30))
+    with pytest.raises(Refusal, match="没有这一页"):
+        scan.picture(printed, scan.PDF, 99)
+
+
+def content_bomb() -> bytes:
+    """Few bytes, endless drawing."""
+    stream = zlib.compress(b"0 0 600 600 re f 1 0 0 rg 0 0 m 600 600 l S\n" * 4_000_000)
+    return _pdf(b"<</Length %d/Filter/FlateDecode>>\nstream\n" % len(stream) + stream + b"\nendstream")
+
+
+def _pdf(stream: bytes, *, size: bytes = b"595 842", pages: int = 1, catalog: bytes = b"") -> bytes:
+    kids = b" ".join(b"%d 0 R" % (4 + n) for n in range(pages))
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R%s>>" % catalog,
+        b"<</Type/Pages/Count %d/Kids[%s]>>" % (pages, kids),
+        stream,
+        *[b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 %s]/Contents 3 0 R>>" % size] * pages,
+    ]
+    out, places = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        places.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    start = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    out += b"".join(b"%010d 00000 n \n" % place for place in places)
+    return out + b"trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
+
+
+EMPTY = b"<</Length 0>>\nstream\n\nendstream"
+SCRIPT = b"/Names<</JavaScript<</Names[(a)<</S/JavaScript/JS(app.alert\\(1\\))>>]>>>>"
+
+
+def _png(width: int, height: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("1", (width, height)).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "words"),
+    [
+        (b"", "a.pdf", "空的"),
+        (b"MZ\x90\x00" * 50, "a.pdf", "PDF、JPG、PNG"),
+        (b"<html>", "a.html", "PDF、JPG、PNG"),
+        (b"\0\0\0\x18ftypheic" + b"\0" * 50, "IMG_1.HEIC", "HEIC"),
+        (b"II*\0" + b"\0" * 50, "a.tif", "TIFF"),
+        (b"%PDF-1.7\n" + b"x" * 500, "a.pdf", "损坏"),
+        (b"\xff\xd8\xff" + b"x" * 500, "a.jpg", "损坏"),
+        (b"\x89PNG\r\n\x1a\n" + b"x" * 500, "a.png", "损坏"),
+        (_pdf(EMPTY, pages=61), "a.pdf", "60 页"),
+        (_pdf(EMPTY, size=b"9000 9000"), "a.pdf", "尺寸"),
+        (_pdf(EMPTY, catalog=SCRIPT), "a.pdf", "脚本"),
+        (_png(9000, 9000), "a.png", "像素"),
+        (b"%PDF-" + b"0" * (scan.MAX_BYTES + 1), "a.pdf", "20 MB"),
+    ],
+)
+def test_a_file_that_cannot_be_taken_is_refused_with_a_sentence(content: bytes, name: str, words: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        scan.read(content, name)
+    assert words in refusal.value.message and chinese(refusal.value.message)
+
+
+@pytest.mark.slow
+def test_a_file_that_never_ends_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "_SECONDS", 6)
+    with pytest.raises(Refusal, match="过于复杂"):
+        scan.read(content_bomb(), "a.pdf")
+
+
+def test_junk_before_the_head_of_a_pdf_is_tolerated(printed: bytes) -> None:
+    kind, pages = scan.inspect(b"\n" * 200 + scans.stamped_pdf(printed, Condition(dpi=60), pages=[0]), "a.pdf")
+    assert (kind, pages) == (scan.PDF, 1)
+
+
+def test_the_child_answers_only_what_it_is_asked() -> None:
+    assert set(reader.TASKS) == {"inspect", "read", "picture"}
+    assert all(chinese(words) for words in scan.WORDS.values())
+
+
+def test_conflicting_codes_on_one_page_are_refused(full: FilingSnapshot) -> None:
+    ours = codes.PageCode(papers.NUMBER, 1, full.digest[:16], 1, 1)
+    other = replace(ours, digest16="0" * 16)
+    result = ScanResult(scan.PDF, (scan.PageRead(1, (ours, other), True, True),), False)
+    assert "修改前的数据" in judged(result, full).refused
