@@ -98,6 +98,7 @@ class _House:
     settings: Settings
     loop: asyncio.AbstractEventLoop | None = None
     tabs: dict[str, Tab] = field(default_factory=dict)
+    by_filing: dict[int, set[Tab]] = field(default_factory=dict)  # who watches it: a commit asks no other page
     renewed: dict[str, str] = field(default_factory=dict)  # one-time code → new token
 
 
@@ -385,7 +386,9 @@ def take_renewed(code: str) -> str | None:
 
 def watch_filing(filing_id: int, callback: Watcher) -> None:
     """Call ``callback(event)`` when this filing changed (有变动); ends with the page. May be async."""
-    tab().filings.setdefault(filing_id, []).append(callback)
+    found = tab()
+    found.filings.setdefault(filing_id, []).append(callback)
+    house().by_filing.setdefault(filing_id, set()).add(found)
 
 
 def watch_inbox(callback: Watcher) -> None:
@@ -410,17 +413,20 @@ def _tell(event: events.Event) -> None:
     if isinstance(event, events.SignInEnded):
         _close_tabs(set(event.sign_in_ids))
         return
-    for found in tuple(house().tabs.values()):
-        for callback in _watchers(found, event):
-            background_tasks.create(_call(callback, event), name="watcher", context=found.client)
+    for found, callback in _watchers(event):
+        background_tasks.create(_call(callback, event), name="watcher", context=found.client)
 
 
-def _watchers(found: Tab, event: events.Event) -> tuple[Watcher, ...]:
-    if isinstance(event, events.FilingChanged | events.CellsChanged):
-        return tuple(found.filings.get(event.filing_id, ()))
-    if isinstance(event, events.InboxChanged) and found.actor and found.actor.organisation_id == event.organisation_id:
-        return tuple(found.inbox)
-    return ()
+def _watchers(event: events.FilingChanged | events.CellsChanged | events.InboxChanged) -> list[tuple[Tab, Watcher]]:
+    if isinstance(event, events.InboxChanged):
+        tabs = [t for t in house().tabs.values() if t.actor and t.actor.organisation_id == event.organisation_id]
+        return [(found, callback) for found in tabs for callback in found.inbox]
+    tabs = [
+        t
+        for t in house().by_filing.get(event.filing_id, ())
+        if not (isinstance(event, events.CellsChanged) and event.origin == t.client.id)  # it has the answer already
+    ]
+    return [(found, callback) for found in tabs for callback in found.filings[event.filing_id]]
 
 
 async def _call(callback: Watcher, event: events.Event) -> None:
@@ -461,5 +467,14 @@ def _open_tab(request: Request) -> Tab:
     here = house()
     found = Tab(client, request.cookies.get(COOKIE, ""), client.ip, None)
     here.tabs[client.id] = found
-    client.on_delete(lambda: here.tabs.pop(client.id, None))
+    client.on_delete(lambda: _forget(here, found))
     return found
+
+
+def _forget(here: _House, found: Tab) -> None:
+    here.tabs.pop(found.client.id, None)
+    for filing_id in found.filings:
+        watchers = here.by_filing.get(filing_id, set())
+        watchers.discard(found)
+        if not watchers:
+            here.by_filing.pop(filing_id, None)

@@ -11,6 +11,7 @@ from nicegui import app, ui
 
 STATIC = Path(__file__).parents[1] / "assets" / "static"
 ICON = STATIC / "icon.svg"
+SHEETS = ("app.css", "filings.css")
 
 # Quasar's names for the same colours; the CSS variables of app.css are what our own rules use.
 COLOURS = {
@@ -30,8 +31,8 @@ _COLLAPSED = (
 
 
 def version() -> str:
-    """Changes with the style sheet, so that browsers may keep it for a year."""
-    return hashlib.sha256((STATIC / "app.css").read_bytes()).hexdigest()[:12]
+    """Changes with the style sheets, so that browsers may keep them for a year."""
+    return hashlib.sha256(b"".join((STATIC / name).read_bytes() for name in SHEETS)).hexdigest()[:12]
 
 
 VERSION = version()
@@ -50,7 +51,8 @@ def install() -> None:
 
 
 def apply(request: Request) -> None:
-    """Link the style sheet to this page (每页引用)."""
+    """Link the style sheets to this page (每页引用)."""
     said = request.headers.get("X-Forwarded-Prefix", "").rstrip("/")
     base = said if re.fullmatch(r"(/[\w.~-]+)*", said) else ""
-    ui.add_head_html(f'<link rel="stylesheet" href="{base}/static/app.css?v={VERSION}"><script>{_COLLAPSED}</script>')
+    links = "".join(f'<link rel="stylesheet" href="{base}/static/{name}?v={VERSION}">' for name in SHEETS)
+    ui.add_head_html(f"{links}<script>{_COLLAPSED}</script>")

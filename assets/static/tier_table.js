@@ -30,7 +30,7 @@ export default {
                 <div class="lv-td-sub">{{ r.under }}</div>
               </template>
               <template v-else-if="c.key === 'status'">
-                <span class="lv-chip" :class="'lv-tone-' + r.tone"><span aria-hidden="true">{{ r.icon }}</span>{{ r.status }}</span>
+                <span class="lv-chip" :class="'lv-tone-' + r.tone"><q-icon :name="r.icon" aria-hidden="true"></q-icon>{{ r.status }}</span>
                 <div v-if="r.statusNotes.length" class="lv-td-sub">
                   <span v-for="n in r.statusNotes" :key="n" :class="{'lv-late': n.startsWith('逾期')}">{{ n }}</span>
                 </div>

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from nicegui import app, ui
+from nicegui import ui
+from sqlmodel import Session
 
-from models.enums import AUTHORITY_ROLES, UNIT_ROLES, Action, Form, Level, Role
-from services import clock
-from services.accounts import organisations
+from models.enums import AUTHORITY_ROLES, UNIT_ROLES, Form, Level, Role
 from services.actors import Actor
 from services.errors import NotFound
-from services.filings import lists, moves, opening
+from services.filings import lists, opening
 from services.filings.views import FilingRow, ListQuery, MissingRow
-from services.forms import loader
+from services.forms import loader, reference
 from services.register import campaigns
 from services.reviews import decisions
 from ui import act, shell
-from ui.widgets import filing_actions
+from ui.widgets import dialogs, filing_actions
 from ui.widgets.data_table import DataTable
 from ui.widgets.tier_table import TierTable, columns
 
@@ -43,17 +43,19 @@ PAGE_SIZES = (20, 50, 100)
 
 
 @act.page("/filings/{form}", title="动态管理", roles=UNIT_ROLES | AUTHORITY_ROLES | {Role.EXPERT})
-async def filings(actor: Actor, form: str, year: int = 0, tab: str = "") -> None:
+async def filings(actor: Actor, form: str, year: int = 0, tab: str = "", validated: int = 0) -> None:
     kind = next((f for f in Form if f.value == form and loader.years(f)), None)
     if kind is None:
         raise NotFound
     if actor.is_unit:
         await own_list(actor, kind)
+        if validated:
+            act.done("已通过验证并保存。下一步：导出为PDF签字盖章，上传盖章扫描件，然后上报。")
     else:
         await review_list(actor, kind, year or await act.read(_current_year, kind), tab)
 
 
-def _current_year(s: Any, actor: Actor, form: Form) -> int:
+def _current_year(s: Session, actor: Actor, form: Form) -> int:
     return campaigns.current_year(s, form)
 
 
@@ -61,13 +63,17 @@ async def own_list(actor: Actor, form: Form) -> None:
     """A unit's own filings of all years."""
     title = f"{form.caption}动态管理表"
     with shell.frame(actor, title=title, path=f"/filings/{form.value}"):
-        with ui.row().classes("lv-bar"):
+        with ui.element("div").classes("lv-bar"):
             new = ui.button("新增动态管理表", icon="add")
             reason = ui.label().classes("lv-muted")
         rows: dict[int, FilingRow] = {}
-        table = TierTable(label=title, on_act=lambda i, a: filing_actions.run(rows[i], a, refresh), on_sort=lambda key: None)
+        table = TierTable(
+            label=title, on_act=lambda i, a: filing_actions.run(rows[i], a, refresh), on_sort=lambda key: None
+        )
         with table:
             ui.label("还没有动态管理表。点击上方“新增动态管理表”开始填报。")
+
+        watched: set[int] = set()
 
         async def refresh() -> None:
             page = await act.read(lists.own_page, form)
@@ -89,21 +95,22 @@ async def own_list(actor: Actor, form: Form) -> None:
             year = await act.read(_current_year, form)
             ui.navigate.to(f"/filing/{await act.perform(opening.open_filing, form, year)}")
 
-        watched: set[int] = set()
         new.on_click(act.busy(create))
         await refresh()
 
 
 async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
     """An authority's queue with tabs, filters, search, sorting and paging; the filters are remembered in the browser tab."""
-    state = _Filters(ListQuery(form, year, tab=tab if tab in TABS else ("all" if actor.role is Role.EXPERT else "mine")))
+    state = _Filters(
+        ListQuery(form, year, tab=tab if tab in TABS else ("all" if actor.role is Role.EXPERT else "mine"))
+    )
     state.query = replace(state.query, sort="risk" if state.query.tab == "mine" else "submitted_at")
     title = f"{form.caption}动态管理"
     with shell.frame(actor, title=title, path=f"/filings/{form.value}"):
         rows: dict[int, FilingRow] = {}
         picked: list[int] = []
         years = {y: f"{y}年度" for y in loader.years(form)}
-        regions = {"": "全部地区", **dict(await act.read(organisations.regions_in_scope))}
+        regions = {"": "全部地区", **_regions_below(actor)}
 
         with ui.element("div").classes("lv-tabs").props("role=tablist"):
             tabs = {
@@ -113,14 +120,14 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
                 for key, words in TABS.items()
                 if actor.role is not Role.EXPERT or key == "all"
             }
-        with ui.row().classes("lv-filters"):
-            search = ui.input("单位名称、信用代码或填报编号").props("clearable debounce=300").classes("lv-w-64")
-            at = ui.select(regions, value="", label="地区", with_input=True).classes("lv-w-40")
-            level = ui.select({"": "全部层面", **{v.value: v.caption for v in Level}}, value="", label="名单层面").classes("lv-w-32")
-            in_year = ui.select(years, value=year if year in years else None, label="年度").classes("lv-w-28")
+        with ui.element("div").classes("lv-filters"):
+            search = ui.input("单位名称、信用代码或填报编号").props("clearable debounce=300").classes("lv-search")
+            at = ui.select(regions, value="", label="地区", with_input=True)
+            level = ui.select({"": "全部层面", **{v.value: v.caption for v in Level}}, value="", label="名单层面")
+            in_year = ui.select(years, value=year if year in years else None, label="年度")
             late = ui.checkbox("只看逾期")
             flagged = ui.checkbox("只看有红旗")
-            ui.space()
+            ui.element("div").classes("lv-space")
             bulk = ui.button("批量通过", icon="done_all").props("outline")
         table = TierTable(
             label=title,
@@ -131,9 +138,9 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
         with table:
             empty = ui.label()
         missing = DataTable(MISSING_COLUMNS, label="未填报单位")
-        with ui.row().classes("lv-paging"):
+        with ui.element("div").classes("lv-paging"):
             count = ui.label().classes("lv-muted").props("aria-live=polite")
-            ui.space()
+            ui.element("div").classes("lv-space")
             size = ui.select({n: f"每页 {n} 条" for n in PAGE_SIZES}, value=50).props("borderless")
             pages = ui.pagination(1, 1, direction_links=True, value=1)
 
@@ -160,8 +167,10 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
             bulk.set_visibility(q.tab == "mine")
             flagged.set_visibility(not is_missing)
             if is_missing:
-                absent, total, counts = await act.read(lists.missing_page, q)
-                missing.show([_missing(row) for row in absent])
+                absent = await act.read(lists.missing_page, q)
+                counts = await act.read(lists.tab_counts, form, q.year)
+                missing.show([_missing(row) for row in absent.rows])
+                total = absent.total
             else:
                 found = await act.read(lists.review_page, q)
                 rows.clear()
@@ -175,7 +184,9 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
             pages.set_value(min(q.page, last))
             state.quiet = False
             first = (min(q.page, last) - 1) * q.page_size
-            count.set_text(f"共 {total} 条，第 {first + 1}–{min(first + q.page_size, total)} 条" if total else "共 0 条")
+            count.set_text(
+                f"共 {total} 条，第 {first + 1}–{min(first + q.page_size, total)} 条" if total else "共 0 条"
+            )
             for key, button in tabs.items():
                 number = counts.get(key)
                 button.set_text(TABS[key] + (f" {number}" if number is not None else ""))
@@ -184,7 +195,9 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
 
         async def sort_by(key: str) -> None:
             same = key == state.query.sort
-            state.query = replace(state.query, sort=key, descending=not state.query.descending if same else key != "unit_name")
+            state.query = replace(
+                state.query, sort=key, descending=not state.query.descending if same else key != "unit_name"
+            )
             await refresh(1)
 
         async def turn(e: Any) -> None:
@@ -192,11 +205,16 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
                 await refresh(int(e.value))
 
         async def pass_all() -> None:
-            if await filing_actions.confirm(
-                f"批量通过 {len(picked)} 份动态管理表", "只通过没有未关闭问题、材料齐全的；其余逐条说明原因，不受影响。", "批量通过"
-            ):
-                lines = await act.perform(decisions.bulk_forward, tuple(picked))
-                filing_actions.show_lines("批量通过的结果", [(line.unit_name, line.done, line.words) for line in lines])
+            opinion = await dialogs.ask_text(
+                f"批量通过 {len(picked)} 份动态管理表",
+                "审核意见",
+                verb="批量通过",
+                text="只通过没有未关闭的问题、材料齐全的；其余逐条说明原因，不受影响。",
+                value="经审核，同意。",
+            )
+            if opinion is not None:
+                lines = await act.perform(decisions.bulk_forward, tuple(picked), opinion)
+                filing_actions.show_lines("批量通过的结果", [(o.unit_name, o.done, o.message) for o in lines])
                 await refresh()
 
         for control in (search, at, level, in_year, late, flagged, size):
@@ -209,15 +227,22 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
 
 
 class _Filters:
+    """What the list is asked for; ``quiet`` while the page itself sets the page number."""
+
     def __init__(self, query: ListQuery) -> None:
         self.query = query
         self.quiet = False
 
 
-async def _switch(state: _Filters, key: str, refresh: Any) -> None:
-    sort = {"mine": "risk"}.get(key, "submitted_at")
+async def _switch(state: _Filters, key: str, refresh: Callable[[], Awaitable[None]]) -> None:
+    sort = "risk" if key == "mine" else "submitted_at"
     state.query = replace(state.query, tab=key, sort=sort, descending=True)
     await refresh()
+
+
+def _regions_below(actor: Actor) -> dict[str, str]:
+    """The regions one level below the office: cities of a province, counties of a city (下级地区)."""
+    return {region.code: region.name for region in reference.regions_within(actor.region_code)}
 
 
 MISSING_COLUMNS = (
@@ -239,6 +264,3 @@ def _missing(row: MissingRow) -> dict[str, str]:
         "due": row.due_on.isoformat() if row.due_on else "—",
         "late": "逾期" if row.late else "未到期",
     }
-
-
-__all__ = ["Action", "app", "clock", "filings", "moves"]

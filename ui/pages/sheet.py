@@ -7,10 +7,10 @@ from nicegui import ui
 from models.enums import UNIT_ROLES, Action
 from services import clock, events
 from services.actors import Actor
-from services.filings import desk
-from services.filings.views import ActionView, FilingHead, SheetPatch, SheetView
-from ui import act, shell
-from ui.widgets import chips, filing_actions, filing_files, questions, stamp_panel
+from services.filings import desk, sheets
+from services.filings.views import FilingHead, SheetPatch, SheetView
+from ui import act, shell, words
+from ui.widgets import filing_actions, filing_files, questions, stamp_panel
 from ui.widgets.form_sheet import CellsEvent, FormSheet, NoteEvent, layout_json, sheet_json
 
 DOWNLOADS = (
@@ -22,23 +22,24 @@ DOWNLOADS = (
 
 @act.page("/filing/{filing_id}", title="动态管理表", roles=UNIT_ROLES)
 async def sheet_page(actor: Actor, filing_id: int, cell: str = "") -> None:
-    view = await act.read(desk.sheet, filing_id)
+    view = await act.read(sheets.sheet, filing_id)
     head = view.head
     title = f"{head.year}年度{head.form.caption}动态管理表"
     back = f"/filings/{head.form.value}"
-    with shell.frame(actor, title=title, path=back, wide=True, status=lambda: chips.status(head)):
-        _Bar(actor, view, back, cell).build()
+    tone, _ = words.TONES[head.status]
+    with shell.frame(actor, title=title, path=back, status=(tone, head.status_caption), note=head.number):
+        await _SheetPage(actor, view, back, cell).build()
 
 
-class _Bar:
+class _SheetPage:
     """The page's live parts; one object a page."""
 
     def __init__(self, actor: Actor, view: SheetView, back: str, cell: str) -> None:
         self.actor, self.view, self.back, self.cell = actor, view, back, cell
         self.head: FilingHead = view.head
 
-    def build(self) -> None:
-        with ui.row().classes("lv-sheet-bar"):
+    async def build(self) -> None:
+        with ui.element("div").classes("lv-sheet-bar"):
             with ui.tabs().props("dense no-caps inline-label align=left") as tabs:
                 ui.tab("sheet", "表1: 动态管理表")
                 ui.tab("files", "更多附件")
@@ -46,18 +47,20 @@ class _Bar:
                 if self.view.questions:
                     waiting = sum(q.can_answer for q in self.view.questions)
                     ui.tab("questions", f"核实问题（{waiting or len(self.view.questions)}）")
-            ui.space()
+            ui.element("div").classes("lv-space")
             with ui.button("下载", icon="download").props("flat"), ui.menu():
                 for name, path in DOWNLOADS:
                     ui.menu_item(name, on_click=lambda p=path: ui.navigate.to(p.format(form=self.head.form.value)))
                 ui.menu_item("空白表.xlsx", on_click=lambda: ui.navigate.to(f"/download/blank/{self.head.id}"))
-            ui.button("导出为EXCEL", on_click=lambda: ui.navigate.to(f"/download/excel/{self.head.id}")).props("outline")
+            ui.button("导出为EXCEL", on_click=lambda: ui.navigate.to(f"/download/excel/{self.head.id}")).props(
+                "outline"
+            )
             ui.button("导出为PDF", on_click=lambda: ui.navigate.to(f"/download/pdf/{self.head.id}")).props("outline")
             if self.head.editable:
                 ui.button("暂存", on_click=act.busy(self.save)).props("outline")
                 ui.button("验证并保存", on_click=act.busy(self.validate))
             else:
-                self._actions()
+                self._withdraw()
         self._notice()
         with ui.tab_panels(tabs, value="sheet", animated=False, keep_alive=True).classes("lv-sheet-panels"):
             with ui.tab_panel("sheet"):
@@ -83,27 +86,24 @@ class _Bar:
     def _notice(self) -> None:
         """Why it was returned, or why it cannot be edited: cause, owner, way out."""
         if self.head.return_reason and self.head.editable:
-            with ui.row().classes("lv-banner lv-banner-warning").props("role=status"):
-                ui.icon("undo")
-                ui.label(f"{self.head.returned_by}退回：{self.head.return_reason}")
-                if self.view.editable is not None:
-                    ui.label(f"本次只可修改 {len(self.view.editable)} 个单元格（其余已锁定）。")
+            scope = (
+                f"本次只可修改 {len(self.view.editable)} 个单元格，其余已锁定。"
+                if self.view.editable is not None
+                else ""
+            )
+            shell.banner(f"{self.head.returned_by}退回：{self.head.return_reason} {scope}", "warning", "undo")
         elif not self.head.editable and self.head.locked_reason:
-            with ui.row().classes("lv-banner lv-banner-note").props("role=status"):
-                ui.icon("lock")
-                ui.label(self.head.locked_reason)
+            shell.banner(self.head.locked_reason, "note", "lock")
 
-    def _actions(self) -> None:
+    def _withdraw(self) -> None:
         for view in self.head.actions:
-            if view.action in (Action.WITHDRAW,):
-                self._button(view)
+            if view.action is Action.WITHDRAW and view.enabled:
+                ui.button(view.caption, on_click=act.busy(self.withdraw)).props("outline")
+            elif view.action is Action.WITHDRAW:
+                shell.reason_button(view.caption, view.reason, props="outline")
 
-    def _button(self, view: ActionView) -> None:
-        button = ui.button(view.caption, on_click=act.busy(lambda: filing_actions.run(self.head, view.action, self.leave)))
-        button.props("outline")
-        if not view.enabled:
-            button.disable()
-            button.tooltip(view.reason)
+    async def withdraw(self) -> None:
+        await filing_actions.run(self.head, Action.WITHDRAW, self.leave)
 
     async def leave(self) -> None:
         ui.navigate.to(self.back)
@@ -139,10 +139,9 @@ class _Bar:
     async def changed(self, event: events.Event) -> None:
         """Somebody else's edit arrives; a change of status redraws the page."""
         if isinstance(event, events.CellsChanged):
-            if event.origin != act.tab().client.id:
-                self.sheet.push(event.patch)
+            self.sheet.push(event.patch)
             return
-        head = await act.read(desk.head, self.head.id)
+        head = await act.read(sheets.head, self.head.id)
         if head.status is not self.head.status or head.editable is not self.head.editable:
             self.sheet.set_readonly(not head.editable, head.locked_reason)
             act.warn(f"这份动态管理表的状态刚刚变为“{head.status_caption}”，请刷新页面。")
@@ -150,6 +149,6 @@ class _Bar:
 
     async def reload(self) -> None:
         """After signing in again: everything fresh, what was typed is replayed by the sheet itself."""
-        self.view = await act.read(desk.sheet, self.head.id)
+        self.view = await act.read(sheets.sheet, self.head.id)
         self.head = self.view.head
         self.sheet.resync(sheet_json(self.view, user_id=self.actor.user_id))

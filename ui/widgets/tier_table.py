@@ -13,16 +13,10 @@ from nicegui import events, ui
 from models.enums import TIERS, Action, FilingStatus, StepStatus
 from services import clock
 from services.filings.views import FilingRow, StepView
+from ui import words
 
 COMPONENT = Path(__file__).parents[2] / "assets" / "static" / "tier_table.js"
 
-# status → (tone, icon): a state is never told by colour alone
-TONES: Mapping[FilingStatus, tuple[str, str]] = {
-    FilingStatus.DRAFT: ("plain", "✎"),
-    FilingStatus.REVIEW: ("note", "◷"),
-    FilingStatus.RETURNED: ("warning", "↩"),
-    FilingStatus.DONE: ("accent", "✓"),
-}
 STEP_KINDS: Mapping[StepStatus, str] = {
     StepStatus.NOT_APPLICABLE: "off",
     StepStatus.WAITING: "off",
@@ -112,7 +106,7 @@ def _head(column: Column) -> dict[str, str]:
 
 
 def _row(row: FilingRow) -> dict[str, Any]:
-    tone, icon = TONES[row.status]
+    tone, icon = words.TONES[row.status]
     if row.status == FilingStatus.DRAFT and row.validated:
         tone = "accent"
     actions = [a for a in row.actions if a.action != Action.OPEN]
@@ -129,7 +123,7 @@ def _row(row: FilingRow) -> dict[str, Any]:
         "statusNotes": _notes(row),
         "steps": {step.tier.value: _step(step) for step in row.steps},
         "risk": row.risk,
-        "riskWords": "；".join(f"{words} {points}" for words, points in row.risk_parts) or "没有加分项",
+        "riskWords": "；".join(f"{part} {points}" for part, points in row.risk_parts) or "没有加分项",
         "actions": [
             {
                 "action": a.action.value,
@@ -144,8 +138,8 @@ def _row(row: FilingRow) -> dict[str, Any]:
 
 def _notes(row: FilingRow) -> list[str]:
     return [
-        words
-        for words, true in (("逾期", row.late), ("已重报", row.resubmitted), (f"红旗 {row.flags} 处", row.flags > 0))
+        note
+        for note, true in (("逾期", row.late), ("已重报", row.resubmitted), (f"红旗 {row.flags} 处", row.flags > 0))
         if true
     ]
 

@@ -1,0 +1,119 @@
+"""Data for the benches: many units with a filing each and a sign-in each, without hashing a password."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+
+from sqlmodel import Session
+
+from models import Campaign, Organisation, RosterBatch, RosterEntry, SignIn, User
+from models.enums import Form, Level, OrgKind, Role, Tier
+from services import clock
+from services.accounts import sessions
+from services.db import Database
+from services.filings import desk, opening
+from services.filings.views import CellEdit
+from services.schema import migrate
+
+YEAR = 2025
+FULL = Path(__file__).resolve().parents[2] / "assets" / "demo" / "full_forms.toml"
+
+
+def seed_editors(data_dir: Path, editors: int) -> tuple[list[str], list[dict[str, str]]]:
+    """A fresh data directory with ``editors`` units, each with a full filing and somebody signed in.
+
+    Returns the paths of their sheets and their cookies.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    db = Database(f"sqlite:///{data_dir / 'lvce.sqlite3'}")
+    migrate(db)
+    office_id = db.write(_office)
+    cells = full_cells()
+    paths, cookies = [], []
+    for number in range(editors):
+        filing_id, token = db.write(_editor, number, office_id, cells)
+        paths.append(f"/filing/{filing_id}")
+        cookies.append({"lvce_session": token})
+    db.close()
+    return paths, cookies
+
+
+def full_cells() -> tuple[CellEdit, ...]:
+    """The complete electronics factory of the demo."""
+    filing = tomllib.loads(FULL.read_text(encoding="utf-8"))["filing"][0]
+    locked = {"unit_name", "credit_code", "address"}
+    return tuple(CellEdit(a, text) for a, text in filing["cells"].items() if a not in locked)
+
+
+def _office(s: Session) -> int:
+    now, today = clock.now(), clock.today()
+    office = Organisation(
+        kind=OrgKind.AUTHORITY, name="广州市工业和信息化局", region_code="440100", tier=Tier.CITY, created_at=now
+    )
+    s.add(office)
+    s.add(
+        Campaign(
+            year=YEAR,
+            form=Form.FACTORY,
+            opens_on=today - timedelta(days=30),
+            due_on=today + timedelta(days=30),
+            locks_on=today + timedelta(days=60),
+        )
+    )
+    s.add(RosterBatch(form=Form.FACTORY, level=Level.NATIONAL, name="第七批", published_on=today - timedelta(days=700)))
+    s.flush()
+    assert office.id is not None
+    return office.id
+
+
+def _editor(s: Session, number: int, office_id: int, cells: tuple[CellEdit, ...]) -> tuple[int, str]:
+    now = clock.now()
+    unit = Organisation(
+        kind=OrgKind.UNIT,
+        name=f"广州第{number}精工制造有限公司",
+        credit_code=f"9144{number:014d}",
+        region_code="440106",
+        address="科韵路18号",
+        superior_city_id=office_id,
+        contact="陈立",
+        telephone="020-83133361",
+        mobile="13370120494",
+        email="chenli@example.com",
+        created_at=now,
+    )
+    s.add(unit)
+    s.flush()
+    assert unit.id is not None
+    listed = clock.today() - timedelta(days=700)
+    s.add(
+        RosterEntry(
+            batch_id=1,
+            organisation_id=unit.id,
+            form=Form.FACTORY,
+            level=Level.NATIONAL,
+            listed_name=unit.name,
+            credit_code=unit.credit_code,
+            region_code=unit.region_code,
+            listed_on=listed,
+        )
+    )
+    user = User(
+        username=f"u{number}", password_hash="-", name="陈立", role=Role.SIGNER, organisation_id=unit.id, created_at=now
+    )
+    s.add(user)
+    s.flush()
+    assert user.id is not None
+    token = secrets.token_urlsafe(32)
+    s.add(
+        SignIn(
+            token_hash=hashlib.sha256(token.encode()).hexdigest(), user_id=user.id, created_at=now, last_seen_at=now
+        )
+    )
+    actor = sessions.actor_of(s, user.id)
+    filing_id = opening.open_filing(s, actor, Form.FACTORY, YEAR)
+    desk.edit_cells(s, actor, filing_id, cells, source="import")
+    return filing_id, token
