@@ -29,7 +29,9 @@ class RosterEntry(SQLModel, table=True):
     """名单条目: unit × form × level × batch; removed_on is set when it leaves the list."""
 
     __tablename__ = "roster_entry"
-    __table_args__ = (Index("ix_roster_entry_form_region", "form", "region_code"),)
+    __table_args__ = (
+        Index("ix_roster_entry_form_region", "form", "region_code", "listed_on", "removed_on", "organisation_id"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     batch_id: int = Field(foreign_key="roster_batch.id", index=True)

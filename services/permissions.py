@@ -22,7 +22,7 @@ from services.errors import Forbidden, NotFound
 from services.workflow import transitions
 from services.workflow.facts import DECIDED, Relation
 
-S = TypeVar("S", bound=Select[Any])
+S = TypeVar("S", bound=Select[*tuple[Any, ...]])
 
 MATRIX: Mapping[Action, Mapping[Role, frozenset[Relation]]] = transitions.matrix()
 

@@ -180,7 +180,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('roster_entry', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_roster_entry_batch_id'), ['batch_id'], unique=False)
-        batch_op.create_index('ix_roster_entry_form_region', ['form', 'region_code'], unique=False)
+        batch_op.create_index('ix_roster_entry_form_region', ['form', 'region_code', 'listed_on', 'removed_on', 'organisation_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_roster_entry_listed_name'), ['listed_name'], unique=False)
         batch_op.create_index(batch_op.f('ix_roster_entry_organisation_id'), ['organisation_id'], unique=False)
 
@@ -245,10 +245,10 @@ def upgrade() -> None:
     with op.batch_alter_table('filing', schema=None) as batch_op:
         batch_op.create_index('ix_filing_authority', ['current_authority_id', 'status', 'form', 'year'], unique=False)
         batch_op.create_index(batch_op.f('ix_filing_group_id'), ['group_id'], unique=False)
-        batch_op.create_index(batch_op.f('ix_filing_organisation_id'), ['organisation_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_filing_region_code'), ['region_code'], unique=False)
-        batch_op.create_index('ix_filing_scope', ['form', 'year', 'region_code', 'status'], unique=False)
-        batch_op.create_index('ix_filing_submitted', ['form', 'year', 'submitted_at', 'id'], unique=False)
+        batch_op.create_index('ix_filing_scope', ['form', 'year', 'deleted_at', 'region_code', 'status', 'current_authority_id'], unique=False)
+        batch_op.create_index('ix_filing_submitted', ['form', 'year', 'deleted_at', 'submitted_at'], unique=False)
+        batch_op.create_index('ix_filing_unit', ['organisation_id', 'form', 'year', 'deleted_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_filing_unit_name'), ['unit_name'], unique=False)
         batch_op.create_index('uq_filing_alive', ['organisation_id', 'form', 'year'], unique=True, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
 
@@ -613,10 +613,10 @@ def downgrade() -> None:
     with op.batch_alter_table('filing', schema=None) as batch_op:
         batch_op.drop_index('uq_filing_alive', sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.drop_index(batch_op.f('ix_filing_unit_name'))
+        batch_op.drop_index('ix_filing_unit')
         batch_op.drop_index('ix_filing_submitted')
         batch_op.drop_index('ix_filing_scope')
         batch_op.drop_index(batch_op.f('ix_filing_region_code'))
-        batch_op.drop_index(batch_op.f('ix_filing_organisation_id'))
         batch_op.drop_index(batch_op.f('ix_filing_group_id'))
         batch_op.drop_index('ix_filing_authority')
 
