@@ -23,6 +23,7 @@ DERIVED_DECIMALS = 4
 
 _MOST_DIGITS = 30  # a product of two stays exact within EXACT
 _NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d*)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_PLAIN = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,10})?")
 _SPACED_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?: \d{3})+(?:\.\d*)?", re.ASCII)
 _NOTHING_MARKS = frozenset(("-", "--", "—", "——", "/", "\\", "无", "N/A", "NA", "n/a", "na", "#N/A", "空"))
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -60,6 +61,8 @@ def clean(text: str) -> str:
 
 def figure(text: str, unit: str = "", *, ratio: bool = False) -> Decimal | None:
     """The number a text means, in the unit it was typed in; None if it is not one. ``ratio``: 12% means 0.12."""
+    if _PLAIN.fullmatch(text):  # as nearly everybody types
+        return Decimal(text)
     plain = text.translate(names.HALF_WIDTH).strip()
     if unit and plain.endswith(folded := unit.translate(names.HALF_WIDTH)):
         plain = plain[: -len(folded)].rstrip()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, DecimalException, DivisionByZero
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from services.forms.template import UNIT_SLOT, Address, FormField, Rule
 Values = Sequence[Scalar]
 Cells = Sequence[CellValue]
 Run = Callable[[Values, Cells, Context], Finding | None]
+Say = Callable[[Values, Cells, Context], str]
 
 ERROR_TITLE = "校验错误"
 USUAL_TITLE = "数值超出范围警告"
@@ -235,6 +236,8 @@ def _out_of_bounds(place: _Place, value: Decimal, cells: Cells) -> Finding:
 
 def _too_fine(place: _Place, cell: CellValue, cells: Cells) -> Finding | None:
     most = place.field.decimals or 0
+    if cell.text == cell.value and len(cell.text) - cell.text.index(".") - 1 <= most:
+        return None
     typed = figure(cell.text, place.unit(cells), ratio=cells_room.is_ratio(place.field))
     if typed is None or decimals_of(typed) <= most:
         return None
@@ -345,7 +348,7 @@ def _unit_check(grid: Grid, field: FormField, unit_cell: int) -> Check:
 
 def _slip_check(grid: Grid, field: FormField) -> Check:
     """十倍、百倍之差: one year stands alone by a power of ten, as when 千元 were typed for 万元."""
-    row = [_place(grid, cell) for cell in grid.values_of(field.key)]
+    row = tuple(_place(grid, cell) for cell in grid.values_of(field.key))
     where = tuple(place.cell for place in row)
 
     def run(values: Values, cells: Cells, context: Context) -> Finding | None:
@@ -435,6 +438,7 @@ def _rule_check(
     if not where:
         return None
     holds = expression.run
+    said = tuple(_sayer(grid, piece, slot) for piece in pieces)
     identity = f"{rule.id}@{slot}" if slot else rule.id
     by_setting = "valid_credit_code" in expression.functions
     source = f"{rule.source}（建议值，非官方规定）" if rule.official == "proposed" else rule.source
@@ -450,7 +454,7 @@ def _rule_check(
         try:
             if holds(values, cells, context, numbers):
                 return None
-            message = "".join(_said(grid, piece, slot, values, cells, context) for piece in pieces)
+            message = "".join(s if isinstance(s, str) else s(values, cells, context) for s in said)
             fix = _fix(grid, rule, fixes, slot, values, cells, context)
         except Silence:
             return None
@@ -473,8 +477,10 @@ def _rule_check(
         )
 
     shown = {cell for piece in pieces for cell in _reads_of(grid, piece, slot)}
-    units = {grid.unit_cells[cell] for cell in (*where, *numbers, *shown)}
-    reads = {*numbers, *where, *shown, *units} - {NOWHERE}
+    fixed = {grid.cell_of(read, slot) for _, amount in fixes for read in amount.reads}
+    fixed |= {grid.cell_of(_named(key), slot) for key, _ in fixes}
+    cells_read = {*numbers, *where, *shown, *fixed}
+    reads = (cells_read | {grid.unit_cells[cell] for cell in cells_read}) - {NOWHERE}
     return Check(run, tuple(reads), bool(expression.functions & CONTEXT_FUNCTIONS))
 
 
@@ -489,46 +495,44 @@ def _reads_of(grid: Grid, piece: Piece, slot: str) -> Iterable[int]:
     return (grid.cell_of(Read(piece.key, piece.at), slot),) if piece.key else ()
 
 
-def _said(grid: Grid, piece: Piece, slot: str, values: Values, cells: Cells, context: Context) -> str:
-    """One piece of a message, filled in."""
-    match piece.aspect:
-        case "words":
-            return piece.words
-        case "year":
-            return slot
-        case "last_year":
-            return str(int(slot) - 1)
-        case "computed":
-            return _computed(grid, piece, slot, values, cells, context)
+def _sayer(grid: Grid, piece: Piece, slot: str) -> str | Say:
+    """One piece of a message: its words where they are known beforehand, else what looks them up in the sheet."""
+    if piece.aspect in ("words", "year", "last_year"):
+        return piece.words if piece.aspect == "words" else str(int(slot) - (piece.aspect == "last_year"))
+    if piece.expression is not None:
+        return _computed(grid, piece.expression, piece.decimals, slot)
     field = grid.template.fields[piece.key]
+    if piece.aspect in ("label", "guidance", "formula"):
+        formula = field.formula.words if field.formula else ""
+        return {"label": field.label, "guidance": field.guidance, "formula": formula}[piece.aspect]
     cell = grid.cell_of(Read(piece.key, piece.at), slot)
-    if piece.aspect == "label":
-        return field.label
-    if piece.aspect == "guidance":
-        return field.guidance
-    if piece.aspect == "formula":
-        return field.formula.words if field.formula else ""
     if not cell:
         return NOTHING
     place = _place(grid, cell)
-    if piece.aspect == "unit":
-        return place.unit(cells)
-    if piece.aspect == "usual":
-        return place.usual(cells)
-    return place.shown(cells) if piece.aspect == "shown" else show(cells[cell], field, place.unit(cells)) or NOTHING
+    say: Mapping[str, Callable[[Cells], str]] = {
+        "shown": place.shown,
+        "unit": place.unit,
+        "usual": place.usual,
+        "value": lambda cells: show(cells[cell], field, place.unit(cells)) or NOTHING,
+    }
+    words = say[piece.aspect]
+    return lambda values, cells, context: words(cells)
 
 
-def _computed(grid: Grid, piece: Piece, slot: str, values: Values, cells: Cells, context: Context) -> str:
-    expression = piece.expression
-    assert expression is not None
+def _computed(grid: Grid, expression: Expression, decimals: int, slot: str) -> Say:
     numbers = tuple(grid.cell_of(read, slot) for read in expression.reads)
-    if any(values[numbers[position]] is None for position in expression.needs):
-        return NOTHING
-    try:
-        result = expression.run(values, cells, context, numbers)
-    except (Silence, DecimalException):
-        return NOTHING
-    return grouped(rounded(result, piece.decimals)) if isinstance(result, Decimal) else str(result)
+    needs = tuple(numbers[position] for position in expression.needs)
+
+    def say(values: Values, cells: Cells, context: Context) -> str:
+        if any(values[cell] is None for cell in needs):
+            return NOTHING
+        try:
+            result = expression.run(values, cells, context, numbers)
+        except (Silence, DecimalException):
+            return NOTHING
+        return grouped(rounded(result, decimals)) if isinstance(result, Decimal) else str(result)
+
+    return say
 
 
 def _fix(
