@@ -148,7 +148,7 @@ def missing_page(s: Session, actor: Actor, query: ListQuery) -> MissingPage:
 
 
 _LEVELS: Mapping[int, Level] = {3: Level.NATIONAL, 2: Level.PROVINCIAL, 1: Level.MUNICIPAL}
-_RANK = case({level.value: rank for rank, level in _LEVELS.items()}, value=col(RosterEntry.level), else_=0)
+_RANK = case({level: rank for rank, level in _LEVELS.items()}, value=col(RosterEntry.level), else_=0)
 
 
 def _missing(s: Session, actor: Actor, query: ListQuery) -> Select[*tuple[Any, ...]]:

@@ -111,7 +111,8 @@ def require(s: Session, actor: Actor, action: Action, filing_id: int) -> tuple[F
     known = standing(s, actor, filing)
     reason = transitions.refusal(action, known.facts, actor.role, known.relation)
     if reason is not None:
-        raise Conflict(reason + last_act(s, filing_id))
+        moved_on = not transitions.in_place(action, known.facts, actor.role, known.relation)
+        raise Conflict(reason + last_act(s, filing_id) if moved_on else reason)
     return filing, known
 
 

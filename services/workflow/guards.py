@@ -49,7 +49,7 @@ def listed(facts: Facts, role: Role) -> str | None:
 def none_alive(facts: Facts, role: Role) -> str | None:
     if not facts.other_alive:
         return None
-    return f"本单位{facts.year}年度的动态管理表已经建立，每年只填一份。请在列表中点击“编辑动态管理表”继续填写。"
+    return f"本单位{facts.year}年度的动态管理表已经建立，每年只填一份。请在列表中打开已有的一份。"
 
 
 def window_open(facts: Facts, role: Role) -> str | None:

@@ -187,6 +187,14 @@ def refusal(action: Action, facts: Facts, role: Role, relation: Relation) -> str
     return next((reason for guard in fitting[0].guards if (reason := guard(facts, role))), None)
 
 
+def in_place(action: Action, facts: Facts, role: Role, relation: Relation) -> bool:
+    """Whether it is this person's turn at all; if not, somebody else has moved the filing on."""
+    return any(
+        row.action is action and relation in row.who.get(role, ()) and _in_place(row, facts) and row.when(facts)
+        for row in TABLE
+    )
+
+
 def target(action: Action) -> FilingStatus | None:
     """The status that ``action`` leads to; None: it stays."""
     return next(row.to for row in TABLE if row.action is action)
