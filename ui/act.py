@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote, urlsplit
 
-from fastapi import HTTPException, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from nicegui import Client, app, background_tasks, context, ui
 from nicegui.slot import Slot
@@ -75,6 +75,7 @@ class Page:
 
 
 PAGES: dict[str, Page] = {}
+GUARDED_ROUTES: set[str] = set()  # plain routes behind the same guard
 
 
 @dataclass(slots=True, eq=False)
@@ -145,7 +146,7 @@ def register(spec: Page) -> None:
             except SignedOut:
                 return RedirectResponse(f"{plain.prefix(request)}/login?next={quote(_target(request))}", 303)
             if tab.actor.must_change_password and spec.path != "/password":
-                return RedirectResponse(f"{plain.prefix(request)}/password?first=1", 303)
+                return RedirectResponse(f"{plain.prefix(request)}/password", 303)
             if spec.roles is not None and tab.actor.role not in spec.roles:
                 return plain.refused(request, 403, forbidden_words(tab.actor, spec.title))
             arguments["actor"] = tab.actor
@@ -170,6 +171,25 @@ def register(spec: Page) -> None:
     guarded.__signature__ = inspect.Signature([taken, *parameters])  # type: ignore[attr-defined]
     guarded.__module__, guarded.__name__ = spec.build.__module__, spec.build.__name__
     ui.page(spec.path, title=f"{spec.title} · 绿册", language="zh-CN", response_timeout=20)(guarded)
+
+
+def guarded_route(app_: FastAPI, path: str, handler: Callable[[Request, Actor], Awaitable[Response]]) -> None:
+    """Add a plain GET route for people who are signed in (须登录的地址), with the same answers as a page's guard."""
+
+    async def guarded(request: Request) -> Response:
+        address = request.client.host if request.client else ""
+        try:
+            actor = await sessions.aresolve(house().db, request.cookies.get(COOKIE, ""), address=address)
+            if actor.must_change_password:
+                return RedirectResponse(f"{plain.prefix(request)}/password", 303)
+            return await handler(request, actor)
+        except SignedOut:
+            return RedirectResponse(f"{plain.prefix(request)}/login?next={quote(_target(request))}", 303)
+        except Refusal as refusal:
+            return plain.refused(request, _code(refusal), refusal.message)
+
+    GUARDED_ROUTES.add(path)
+    app_.add_api_route(path, guarded, methods=["GET"], response_model=None)
 
 
 def forbidden_words(actor: Actor, title: str) -> str:
@@ -206,6 +226,13 @@ async def perform(use_case: Callable[Concatenate[Session, Actor, P], T], *args: 
 async def read(query: Callable[Concatenate[Session, Actor, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Read (读取) as the person of this page; off the event loop."""
     return await house().db.aread(query, await _actor(), *args, **kwargs)
+
+
+async def read_as(
+    actor: Actor, query: Callable[Concatenate[Session, Actor, P], T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """The same for a guarded route, which has its actor already."""
+    return await house().db.aread(query, actor, *args, **kwargs)
 
 
 async def blocking(work: Callable[Concatenate[Database, Actor, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -55,7 +55,7 @@ async def sign_in(request: Request) -> Response:
     except Refusal as refusal:
         status = _CODES.get(refusal.code, 401)
         return await _page(request, target, trouble=refusal.message, username=username, status=status)
-    place = "/password?first=1" if signed_in.must_change_password else target
+    place = "/password" if signed_in.must_change_password else target
     return _with_cookie(request, RedirectResponse(plain.prefix(request) + place, 303), signed_in.token)
 
 

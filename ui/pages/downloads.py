@@ -1,0 +1,197 @@
+"""Downloads (下载): stored files and what is drawn on demand. Always as attachments, always after the service has agreed."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Callable, Iterator
+from typing import ParamSpec
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+
+from models.enums import Form
+from services import clock
+from services.accounts import audit_view
+from services.accounts.views import AuditQuery, AuditRow
+from services.actors import Actor
+from services.documents import excel, pdf, scan
+from services.errors import NotFound
+from services.filings import desk, files, moves, snapshots
+from services.forms import reference
+from services.register import entries
+from ui import act
+
+P = ParamSpec("P")
+
+PDF = "application/pdf"
+XLSX = scan.XLSX
+DAY = 24 * 3600
+MOST_AUDIT_ROWS = 100_000
+
+_drawing = asyncio.Semaphore(2)  # CPU-heavy: at most two at a time
+
+
+def routes(app: FastAPI) -> None:
+    for path, handler in GUARDED.items():
+        act.guarded_route(app, path, handler)
+    app.add_api_route("/reference/industries.json", industries, methods=["GET"])
+
+
+async def stored(request: Request, actor: Actor) -> Response:
+    """GET /files/{id}: one stored file."""
+    found, path = await act.read_as(actor, files.open_file, _number(request, "file_id"))
+    return FileResponse(path, media_type=found.media_type, headers=_attachment(found.name))
+
+
+async def energy_limits(request: Request, actor: Actor) -> Response:
+    return _sent(await _drawn(excel.energy_limit_workbook), XLSX, "能耗限额标准清单.xlsx")
+
+
+async def water_quotas(request: Request, actor: Actor) -> Response:
+    return _sent(await _drawn(excel.water_quota_workbook), XLSX, "取水定额标准清单.xlsx")
+
+
+async def roster(request: Request, actor: Actor) -> Response:
+    form = next((f for f in Form if f.value == request.path_params["form"]), None)
+    if form is None:
+        raise NotFound
+    rows = await act.read_as(actor, entries.download_rows, form)
+    lines = [
+        excel.RosterLine(r.level.caption, r.batch, r.listed_name, r.credit_code, r.region_name, r.listed_on)
+        for r in rows
+    ]
+    title = f"{form.caption}名单"
+    return _sent(await _drawn(excel.roster_workbook, lines, title), XLSX, f"{title}.xlsx")
+
+
+async def blank(request: Request, actor: Actor) -> Response:
+    """空白表, for collecting figures offline."""
+    snapshot = await act.read_as(actor, snapshots.snapshot, _number(request, "filing_id"))
+    name = f"{snapshot.template.year}年度{snapshot.template.title}（空白表）.xlsx"
+    return _sent(await _drawn(excel.blank_workbook, snapshot), XLSX, name)
+
+
+async def filled(request: Request, actor: Actor) -> Response:
+    """导出为EXCEL; ``?version=`` for a frozen version."""
+    snapshot = await act.read_as(actor, snapshots.snapshot, _number(request, "filing_id"), _version(request))
+    name = f"{snapshot.unit_name}{snapshot.template.year}年度{snapshot.template.title}.xlsx"
+    return _sent(await _drawn(excel.filled_workbook, snapshot), XLSX, name)
+
+
+async def printed(request: Request, actor: Actor) -> Response:
+    """导出为PDF."""
+    snapshot = await act.read_as(actor, snapshots.snapshot, _number(request, "filing_id"), _version(request))
+    name = f"{snapshot.unit_name}{snapshot.template.year}年度{snapshot.template.title}.pdf"
+    return _sent(await _drawn(pdf.form_pdf, snapshot), PDF, name)
+
+
+async def changes(request: Request, actor: Actor) -> Response:
+    snapshot = await act.read_as(actor, snapshots.snapshot, _number(request, "filing_id"), _version(request))
+    return _sent(await _drawn(pdf.changes_pdf, snapshot), PDF, f"{snapshot.unit_name}修改对照表.pdf")
+
+
+async def opinions(request: Request, actor: Actor) -> Response:
+    snapshot = await act.read_as(actor, snapshots.snapshot, _number(request, "filing_id"), _version(request))
+    return _sent(await _drawn(pdf.opinions_pdf, snapshot), PDF, f"{snapshot.unit_name}审核意见表.pdf")
+
+
+async def receipt(request: Request, actor: Actor) -> Response:
+    """上报回执."""
+    filing_id = _number(request, "filing_id")
+    head = await act.read_as(actor, desk.head, filing_id)
+    found = await act.read_as(actor, moves.receipt, filing_id)
+    title = f"{head.form.caption}动态管理表"
+    drawn = await _drawn(pdf.receipt_pdf, found, head.unit_name, title, head.year)
+    return _sent(drawn, PDF, f"{head.unit_name}上报回执{found.number}.pdf")
+
+
+async def audit_csv(request: Request, actor: Actor) -> Response:
+    """审计日志 as CSV: what the filters of the page show, newest first."""
+    asked = request.query_params
+    query = AuditQuery(search=asked.get("search", "")[:100], action=asked.get("action", "")[:40], page_size=200)
+    lines: list[AuditRow] = []
+    while len(lines) < MOST_AUDIT_ROWS:
+        found = await act.read_as(actor, audit_view.page, query)
+        lines.extend(found.rows)
+        if len(lines) >= found.total or not found.rows:
+            break
+        query = AuditQuery(query.search, query.action, page=query.page + 1, page_size=200)
+    return _sent(await _drawn(_csv, lines), "text/csv; charset=utf-8", f"审计日志{clock.today():%Y%m%d}.csv")
+
+
+async def industries() -> JSONResponse:
+    """GB/T 4754 classes for the drop-down of the sheet: a public list, so no sign-in and kept for a day."""
+    return JSONResponse(reference.industries(), headers={"Cache-Control": f"public, max-age={DAY}"})
+
+
+GUARDED = {
+    "/files/{file_id}": stored,
+    "/download/energy-limit-standards": energy_limits,
+    "/download/water-quota-standards": water_quotas,
+    "/download/roster/{form}": roster,
+    "/download/blank/{filing_id}": blank,
+    "/download/excel/{filing_id}": filled,
+    "/download/pdf/{filing_id}": printed,
+    "/download/changes/{filing_id}": changes,
+    "/download/opinions/{filing_id}": opinions,
+    "/download/receipt/{filing_id}": receipt,
+    "/download/audit.csv": audit_csv,
+}
+
+
+async def _drawn(draw: Callable[P, bytes], *args: P.args, **kwargs: P.kwargs) -> bytes:
+    async with _drawing:
+        return await asyncio.to_thread(draw, *args, **kwargs)
+
+
+def _number(request: Request, name: str) -> int:
+    text = request.path_params[name]
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise NotFound
+    return int(text)
+
+
+def _version(request: Request) -> int | None:
+    text = request.query_params.get("version", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def _sent(content: bytes, media_type: str, name: str) -> Response:
+    return Response(content, media_type=media_type, headers=_attachment(name))
+
+
+def _attachment(name: str) -> dict[str, str]:
+    return {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+    }
+
+
+def _csv(lines: list[AuditRow]) -> bytes:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(("序号", "时间", "用户", "网络地址", "操作", "结果", "对象", "内容", "前摘要", "后摘要"))
+    writer.writerows(_cells(line) for line in lines)
+    return out.getvalue().encode("utf-8-sig")  # with the mark that lets Excel and WPS see it is UTF-8
+
+
+def _cells(line: AuditRow) -> Iterator[str]:
+    subject = f"{line.subject} {line.subject_id}" if line.subject_id is not None else line.subject
+    for text in (
+        str(line.id),
+        f"{clock.local(line.at):%Y-%m-%d %H:%M:%S}",
+        line.user_name,
+        line.address,
+        line.action_caption,
+        line.result.caption,
+        subject,
+        line.detail,
+        line.before_digest,
+        line.after_digest,
+    ):
+        # What people typed never becomes a formula.
+        yield f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -1,0 +1,37 @@
+"""修改密码: by oneself; forced at the first sign-in with an initial password."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from services.accounts import passwords, sessions
+from services.actors import Actor
+from ui import act, shell
+from ui.widgets import fields
+
+
+@act.page("/password", title="修改密码")
+async def password(actor: Actor) -> None:
+    with shell.frame(actor, title="修改密码", path="/password", width="reading"):
+        if actor.must_change_password:
+            shell.banner("您正在使用初始密码。请先设置自己的密码，然后继续。", "warning", "key")
+        with shell.card():
+            ui.label(f"{passwords.RULE_WORDS}。修改后，您在其他电脑和页面上的登录会自动退出。").classes("lv-muted")
+            with ui.element("div").classes("lv-stack lv-narrow-form"):
+                old = _secret("原密码", "current-password").props("autofocus")
+                new = _secret("新密码", "new-password")
+                repeated = _secret("再次输入新密码", "new-password")
+
+                async def change() -> None:
+                    places = {"old": old, "new": new, "repeated": repeated}
+                    with fields.beside(places):
+                        await act.blocking(sessions.change_password, old.value, new.value, repeated.value)
+                        act.done("密码已修改。")
+                        ui.navigate.to("/")
+
+                repeated.on("keydown.enter", act.busy(change))
+                fields.form_actions("修改密码", change, None if actor.must_change_password else ("返回待办", "/"))
+
+
+def _secret(label: str, autocomplete: str) -> ui.input:
+    return ui.input(label, password=True, password_toggle_button=True).props(f"autocomplete={autocomplete}")

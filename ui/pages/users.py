@@ -1,0 +1,148 @@
+"""用户: the administrator's of all organisations, a 负责人's 填报人, an office's own people."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from models.enums import AUTHORITY_ROLES, Role
+from services.accounts import organisations, users
+from services.accounts.views import NewPassword, UserPage, UserRow
+from services.actors import Actor
+from ui import act, shell, words
+from ui.widgets import dialogs, fields
+from ui.widgets.data_table import DataTable, Head, Paging, RowAction, chip_cell
+
+HEADS = (
+    Head("name", "姓名"),
+    Head("username", "用户名"),
+    Head("role", "角色"),
+    Head("place", "所属机构"),
+    Head("status", "状态"),
+    Head("seen", "最近登录"),
+)
+
+
+@act.page("/users", title="用户", roles=AUTHORITY_ROLES | {Role.ADMIN, Role.SIGNER})
+async def listing(actor: Actor, organisation: int = 0) -> None:
+    everybody = actor.role is Role.ADMIN and not organisation
+    place = None if everybody else await act.read(organisations.profile, organisation or actor.organisation_id)
+    first = await act.read(users.listing, place.id if place else None)
+
+    async def create() -> None:
+        assert place is not None
+        made = await _ask_new(place.id, first)
+        if made:
+            await _show_password(made)
+            await refresh()
+
+    def primary() -> None:
+        if place is None:
+            shell.reason_button("新增用户", "请先在“机构”中选择用户所属的机构。", props="")
+        elif first.roles:
+            caption = "新增填报人" if first.roles == (Role.FILER,) else "新增用户"
+            ui.button(caption, icon="person_add", on_click=act.busy(create))
+
+    with shell.frame(
+        actor,
+        title="用户",
+        path="/users",
+        note=place.name if place else "全部机构",
+        primary=primary,
+        back=("机构", "/organisations") if organisation else None,
+    ):
+        if actor.role is Role.SIGNER:
+            ui.label("填报人可以填写、验证和盖章，上报由负责人进行。").classes("lv-muted")
+        with ui.element("div").classes("lv-filters"):
+            search = ui.input("姓名、用户名或机构").props("clearable debounce=400").classes("lv-search")
+        table = DataTable(HEADS, label="用户", on_act=lambda user_id, word: act_on(int(user_id), word))
+        paging = Paging(lambda page: refresh(page))
+        rows: dict[int, UserRow] = {}
+
+        async def refresh(page: int = 1) -> None:
+            found = await act.read(users.listing, place.id if place else None, search.value or "", page)
+            rows.clear()
+            rows.update((row.id, row) for row in found.rows)
+            table.show([_row(row) for row in found.rows])
+            paging.show(found.total, page)
+
+        async def act_on(user_id: int, word: str) -> None:
+            await _ACTS[word](rows[user_id])
+            await refresh()
+
+        search.on_value_change(lambda: refresh())
+        await refresh()
+
+
+async def _enable(row: UserRow) -> None:
+    await act.perform(users.enable, row.id)
+    act.done(f"已启用“{row.name}”。")
+
+
+async def _disable(row: UserRow) -> None:
+    if await dialogs.confirm(
+        f"停用后，“{row.name}”不能再登录", "已打开的页面会立即退出；填写过的内容都保留。", verb="停用", dangerous=True
+    ):
+        await act.perform(users.disable, row.id)
+        act.done(f"已停用“{row.name}”。")
+
+
+async def _reset(row: UserRow) -> None:
+    if await dialogs.confirm(
+        f"重置后，“{row.name}”现在的密码失效", "会生成一个初始密码，只显示一次；用它登录后必须修改。", verb="重置密码"
+    ):
+        await _show_password(await act.blocking(users.reset_password, row.id))
+
+
+_ACTS = {"enable": _enable, "disable": _disable, "reset": _reset}
+
+
+def _row(row: UserRow) -> dict[str, object]:
+    if not row.enabled:
+        status = chip_cell("off", "已停用", "block")
+    elif row.must_change_password:
+        status = chip_cell("warning", "待改初始密码", "key")
+    else:
+        status = chip_cell("accent", "正常", "check")
+    switch = RowAction("disable", "停用", danger=True) if row.enabled else RowAction("enable", "启用")
+    actions = [RowAction("reset", "重置密码")] * row.can_reset + [switch] * row.can_switch
+    return {
+        "id": row.id,
+        "name": row.name,
+        "username": row.username,
+        "role": row.role.caption,
+        "place": row.organisation_name,
+        "status": status,
+        "seen": words.moment(row.last_sign_in_at, "从未登录"),
+        "actions": actions,
+    }
+
+
+async def _ask_new(organisation_id: int, page: UserPage) -> NewPassword | None:
+    with dialogs.dialog("新增用户") as box:
+        name = fields.text("姓名", most=50)
+        username = fields.text("用户名", most=60, hint=users.USERNAME_WORDS)
+        role = ui.select({r: r.caption for r in page.roles}, value=page.roles[0], label="角色")
+
+        async def create() -> None:
+            with fields.beside({"name": name, "username": username}):
+                made = await act.blocking(
+                    users.create, organisation_id, username.value or "", name.value or "", Role(role.value)
+                )
+                box.submit(made)
+
+        with ui.row().classes("lv-dialog-actions"):
+            ui.button("返回", on_click=lambda: box.submit(None)).props("flat")
+            ui.button("新增用户", on_click=act.busy(create))
+    made = await box
+    return made if isinstance(made, NewPassword) else None
+
+
+async def _show_password(made: NewPassword) -> None:
+    with dialogs.dialog(f"“{made.name}”的初始密码，只显示这一次", persistent=True) as box:
+        with shell.facts():
+            shell.fact("用户名", made.username)
+            shell.fact("初始密码", made.password)
+        ui.label("请当面或电话告知本人。首次登录后必须修改密码。").classes("lv-muted")
+        with ui.row().classes("lv-dialog-actions"):
+            ui.button("我已记下", on_click=lambda: box.submit(True))
+    await box
