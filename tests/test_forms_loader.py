@@ -61,6 +61,7 @@ REFUSALS = [
     ('fix_words = "按千元换算为万元"', "", "fix = {", ("fix_words",), "fix_words"),
     ('fix = {output =', 'fix = {intensity =', "fix = {", ("不能填写",), "intensity"),
     ('level = "note"', 'level = "hint"', 'level = "hint"', ("error、warning、note",), "hint"),
+    ('label = "三年投资额"', 'label = "{Y-4}年投资额"', "{Y-4}", ("不会被替换", "{Y-1}"), "{Y-4}"),
     ("year = 2025", "year = 25", "year = 25", ("不是年份",), "25"),
 ]  # fmt: skip
 

@@ -49,7 +49,9 @@ def parse(field: FormField, slot: str, text: str, unit: str = "") -> CellValue:
         return _parse_industry(text)
     if field.choices:
         return _parse_choice(field.choices, text)
-    return CellValue(text, CellKind.TEXT)
+    if field.pattern:  # telephones, e-mail addresses, codes: full-width digits are no mistake
+        text = text.translate(names.HALF_WIDTH).strip()
+    return CellValue(text, CellKind.TEXT) if text else BLANK
 
 
 def clean(text: str) -> str:
@@ -158,7 +160,7 @@ def is_ratio(field: FormField) -> bool:
 def why_unreadable(field: FormField, text: str) -> str:
     """Why a number cell could not be read, and what to type instead: one or two Chinese sentences."""
     plain_text = text.translate(names.HALF_WIDTH).strip()
-    instead = "没有发生的填 0"
+    instead = "没有发生的填0"
     if field.empty_words:
         instead += "，没有此项的填“不涉及”，全年停产的填“停产”"
     if plain_text in EMPTY_WORDS:
@@ -166,11 +168,11 @@ def why_unreadable(field: FormField, text: str) -> str:
     if plain_text in _NOTHING_MARKS:
         return f"“{text}”看不出是没有发生、没有此项还是尚未填写：{instead}；尚未取得数据的请先留空。"
     if sum(char.isdigit() for char in plain_text) > _MOST_DIGITS or re.search(r"[eE][+-]?\d{2,}$", plain_text):
-        return f"数字太长或太大，最多 {_MOST_DIGITS} 位，请核对后重新填写。"
+        return f"数字太长或太大，最多{_MOST_DIGITS}位，请核对后重新填写。"
     if any(char.isdigit() for char in plain_text):
         unit = f"“{field.unit}”" if field.unit else "所选的计量单位"
-        return f"请只填写按{unit}计量的数字，例如 1234.5，不要带其他单位、文字或算式；千分位逗号应每三位一个。"
-    return f"请填写数字，例如 1234.5；{instead}。"
+        return f"请只填写按{unit}计量的数字，例如1234.5，不要带其他单位、文字或算式；千分位逗号应每三位一个。"
+    return f"请填写数字，例如1234.5；{instead}。"
 
 
 def _parse_number(field: FormField, text: str, unit: str) -> CellValue:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from models.enums import CellKind
-from services.forms import grid
+from services.forms import program
 from services.forms.cells import BLANK
 from services.forms.findings import CellValue
 from services.forms.template import Address, FormTemplate
@@ -18,7 +18,7 @@ def differences(
 ) -> tuple[Change, ...]:
     """(address, before, after) of every cell that says something else, in the order of the form; cells the form does not
     have come last. 1,000 and 1000 are the same, and so are 1 万吨 and 10000 吨 (but the unit cell differs)."""
-    known = grid.of(template).addresses[1:]
+    known = program.of(template).grid.addresses[1:]
     strange = sorted((before.keys() | after.keys()) - set(known))
     changes = ((a, before.get(a, BLANK), after.get(a, BLANK)) for a in (*known, *strange))
     return tuple(change for change in changes if _meaning(change[1]) != _meaning(change[2]))

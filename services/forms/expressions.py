@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context as DecimalContext
 from decimal import Decimal, DivisionByZero, InvalidOperation, Overflow
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from models.enums import CellKind
@@ -466,17 +467,22 @@ def _zero_if_empty(figure: Scalar, cell: CellValue) -> Scalar:
 
 
 def _is_listed(context: Context, name: str) -> bool:
-    if not context.listed_names:
-        raise Silence
-    return names.normalise(name) in {names.normalise(known) for known in context.listed_names}
+    return _is_among(frozenset(context.listed_names), name)
 
 
 def _is_on_roster(context: Context, name: str) -> bool:
-    if not context.roster_names:
+    return _is_among(context.roster_names, name)
+
+
+def _is_among(known: frozenset[str], name: str) -> bool:
+    if not known:
         raise Silence
-    # The roster may hold thousands of names: try the plain spelling before normalising them all.
-    wanted = names.normalise(name)
-    return name in context.roster_names or any(names.normalise(known) == wanted for known in context.roster_names)
+    return names.normalise(name) in _normalised(known)
+
+
+@lru_cache(maxsize=16)
+def _normalised(known: frozenset[str]) -> frozenset[str]:
+    return frozenset(names.normalise(name) for name in known)  # thousands of names, asked at every check
 
 
 def _starts_alike(a: str, b: str, length: int) -> bool:

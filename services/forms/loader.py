@@ -109,6 +109,7 @@ _KEY = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _RESERVED = expressions.FUNCTION_NAMES | {"and", "or", "not", "if", "else", "in", "is", "for", "year", "last_year"}
 _YEAR_MARK = re.compile(r"\{Y(?:-([123]))?\}")
 _LAYOUTS = ("fields", "questions", "grid", "texts")
+_LEFT_OVER = re.compile(r"\{[^{}]*\}")
 _RULE_TITLES = {
     FindingLevel.ERROR: "校验错误",
     FindingLevel.WARNING: "数值规则警告",
@@ -462,6 +463,9 @@ class _Reader:
         if key in self.paths:
             first = lines.line_of(self.places, self.paths[key])
             raise self.wrong((*path, "key"), f"指标“{key}”重复，第 {first} 行已经有了", key)
+        for name, value in table.items():
+            if isinstance(value, str) and name != "pattern" and (mark := _LEFT_OVER.search(value)):
+                raise self.wrong((*path, name), f"“{mark[0]}”不会被替换", mark[0], ("{Y}", "{Y-1}", "{Y-2}", "{Y-3}"))
         self.check_field(table, kind, path)
         usual_low, usual_high = table.pop("usual", (None, None))
         formula_words = table.pop("formula_words", "")

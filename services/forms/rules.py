@@ -204,7 +204,7 @@ def _how_to_fill(field: FormField) -> str:
         return "这一项由单位注册信息带出，请先在“单位信息”中补全"
     if field.kind == "number":
         empty = "，没有此项的填“不涉及”，全年停产的填“停产”" if field.empty_words else ""
-        return f"请按填写说明补填，没有发生的填 0{empty}"
+        return f"请按填写说明补填，没有发生的填0{empty}"
     return "请从选项中选择" if field.choices or field.kind == "industry" else "请补填"
 
 
@@ -559,8 +559,8 @@ def _fix(
 
 
 def _cannot_run(grid: Grid, rule: Rule, slot: str, where: tuple[int, ...], cells: Cells, problem: Exception) -> str:
-    shown = "、".join(f"{_place(grid, cell).words} {_place(grid, cell).shown(cells)}" for cell in where)
+    shown = "、".join(f"{_place(grid, cell).words}为{_place(grid, cell).shown(cells)}" for cell in where)
     by_zero = isinstance(problem, DivisionByZero) or "DivisionUndefined" in str(problem)
-    why = "除数为 0" if by_zero else "数值无法参与计算"
+    why = "除数为0" if by_zero else "数值无法参与计算"
     prefix = f"{slot}年：" if slot else ""
-    return f"{prefix}规则 {rule.id} 因{why}无法核验（{shown}）。请核实这些数据，如数据无误，请继续填报。"
+    return f"{prefix}规则{rule.id}因{why}无法核验（{shown}）。请核实这些数据，如数据无误，请继续填报。"
