@@ -34,7 +34,7 @@ class Refused(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    _limit()
+    limit(MEMORY, CPU_SECONDS)
     content = sys.stdin.buffer.read()
     task, kind, *rest = arguments
     try:
@@ -208,13 +208,14 @@ def _red_ink(image: Any) -> tuple[bool, bool]:
     return sum(redder[25:]) / pixels > 0.0002, sum(redder[_INK:]) / pixels > _SEAL
 
 
-def _limit() -> None:
+def limit(memory: int, cpu_seconds: int) -> None:
+    """Bind this process to so many bytes and seconds of work."""
     try:
         import resource
     except ImportError:  # Windows has no such limits; the time limit of the parent remains
         return
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
 
 
 if __name__ == "__main__":

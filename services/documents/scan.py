@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any
 
-from services.documents import codes
+from services.documents import child, codes
 from services.documents.codes import DRAFT_VERSION, PageCode
-from services.errors import Refusal, Unavailable
+from services.errors import Refusal
 from services.forms import digest
 
 MAX_BYTES = 20 * 1024 * 1024
 PDF, JPEG, PNG = "application/pdf", "image/jpeg", "image/png"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
-_ROOT = Path(__file__).resolve().parents[2]
 _SECONDS = 50
-_two_at_a_time = BoundedSemaphore(2)
 
 WORDS: Mapping[str, str] = {
     "empty": "这个文件是空的。请检查扫描是否完成，再重新上传。",
@@ -179,25 +173,10 @@ def _line(page: PageRead, number: str, digest_hex: str) -> str:
 
 
 def _ask(content: bytes, *arguments: str) -> tuple[dict[str, Any], bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(_ROOT), "OMP_NUM_THREADS": "1"}
-    if not _two_at_a_time.acquire(timeout=_SECONDS):
-        raise Unavailable("正在处理的文件较多，这个文件还没有读取。请稍等片刻再上传一次。")
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "services.documents.reader", *arguments],
-            input=content,
-            capture_output=True,
-            timeout=_SECONDS,
-            env=environment,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        head, _, rest = child.run("services.documents.reader", arguments, content, _SECONDS).partition(b"\n")
+    except child.Failed:
         raise Refusal(_TOO_MUCH, field="file") from None
-    finally:
-        _two_at_a_time.release()
-    head, _, rest = done.stdout.partition(b"\n")
-    if done.returncode or not head:
-        raise Refusal(_TOO_MUCH, field="file")
     answer: dict[str, Any] = json.loads(head)
     if "refused" in answer:
         raise Refusal(WORDS[str(answer["refused"])], field="file")
