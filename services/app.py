@@ -1,5 +1,207 @@
-"""Putting the parts together (装配) without any page: settings → clock → database → migrations."""
+"""Putting the parts together (装配) without any page: settings → one process → clock → database → migrations → first start."""
 
 from __future__ import annotations
 
-from services.schema import migrate as migrate
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from models import AuditLine, Filing, Organisation, Region, SignIn, User
+from models.enums import OrgKind, Role
+from services import audit, backup, clock, db, demo, doctor, schema
+from services.accounts import passwords, users
+from services.db import Database
+from services.errors import Conflict
+from services.forms import reference
+from services.register import yearly
+from services.settings import Settings
+
+migrate = schema.migrate
+
+MARKER = "demo"  # its presence in the data directory says that the data are the demo's
+OPERATOR = "系统运行维护"
+FIRST_ADMIN = "admin"
+
+
+class CannotStart(RuntimeError):
+    """不能启动: a Chinese sentence with what to do."""
+
+
+@dataclass(slots=True)
+class House:
+    """The running application below the pages (装配好的程序). ``close`` when done."""
+
+    settings: Settings
+    db: Database
+    notes: tuple[str, ...]  # what to tell whoever started it
+    lock: IO[str] | None
+
+    def close(self) -> None:
+        self.db.close()
+        clock.shift(None)
+        clock.follow(None)
+        if self.lock is not None:
+            self.lock.close()
+
+
+def open_house(settings: Settings, *, serving: bool = True, tell: Callable[[str], object] = lambda _: None) -> House:
+    """Open the data directory: alone if ``serving``, the tables brought up to date, a demo written on the first start.
+    Raises :class:`CannotStart`."""
+    if settings.demo and not settings.loopback:
+        raise CannotStart(
+            f"演示模式只能在本机地址上启动，现在的地址是 {settings.host}。"
+            "请设 LVCE_DEMO=0 作正式使用，或设 LVCE_HOST=127.0.0.1 作演示。"
+        )
+    if outdated := doctor.outdated_packages():
+        raise CannotStart(
+            "以下组件的版本过低，存在已知安全问题：" + "；".join(outdated) + "。请按 requirements.lock 重新安装。"
+        )
+    _make_folders(settings)
+    lock = _alone(settings.data_dir) if serving else None
+    try:
+        return _opened(settings, serving, lock, tell)
+    except BaseException:
+        if lock is not None:
+            lock.close()
+        raise
+
+
+def _opened(settings: Settings, serving: bool, lock: IO[str] | None, tell: Callable[[str], object]) -> House:
+    clock.follow(settings.clock_file)
+    database = Database(settings.database_url)
+    try:
+        db.check_pragmas(database)
+        schema.migrate(database, before=lambda: backup.before_migration(database, settings))
+        database.write(_load_regions)
+        notes: tuple[str, ...] = ()
+        if serving:
+            settings, notes = _first_start(settings, database, tell)
+        _set_clock(settings, database)
+        return House(settings, database, notes, lock)
+    except BaseException:
+        database.close()
+        raise
+
+
+def _first_start(
+    settings: Settings, database: Database, tell: Callable[[str], object]
+) -> tuple[Settings, tuple[str, ...]]:
+    """A demo, a first administrator, or a hint; refuses demo accounts where strangers can reach them."""
+    people, demo_people = database.read(_count_people)
+    if settings.demo and people == 0:
+        tell("首次启动：正在写入演示数据，约需 20 秒……")
+        seed_demo(settings, database, demo.SEED)
+    elif settings.demo and demo_people == 0:
+        settings = replace(settings, demo=False)  # somebody's own data are not the demo's
+    elif demo_people and not settings.loopback:
+        raise CannotStart(
+            f"数据中有演示账户（密码公开），不能在 {settings.host} 上启动。正式使用请换一个空的数据目录（LVCE_DATA_DIR）。"
+        )
+    if settings.demo:
+        return settings, demo.how_to_sign_in()
+    database.write(yearly.install)
+    if people:
+        return settings, ()
+    password = os.environ.get("LVCE_ADMIN_PASSWORD", "")
+    if password:
+        create_admin(database, FIRST_ADMIN, password)
+        return settings, (f"已按 LVCE_ADMIN_PASSWORD 新增系统管理员，用户名 {FIRST_ADMIN}。",)
+    return settings, ("还没有任何用户。请先停止程序，运行 python main.py create-admin 新增系统管理员。",)
+
+
+def seed_demo(settings: Settings, database: Database, seed: int, canaries: tuple[str, ...] = ()) -> None:
+    """Write the demo and mark the data directory as one (写入演示数据). Raises Conflict if there are people already."""
+    if database.read(_count_people)[0]:
+        raise Conflict(
+            f"数据目录 {settings.data_dir} 里已有用户，演示数据只能写入空的数据目录。请用 LVCE_DATA_DIR 换一个。"
+        )
+    demo.seed(database, seed, canaries)
+    marker = {"seed": seed, "clock_starts": demo.TODAY.isoformat()}
+    (settings.data_dir / MARKER).write_text(json.dumps(marker, ensure_ascii=False), encoding="utf-8")
+
+
+def create_admin(database: Database, username: str, password: str) -> int:
+    """新增系统管理员, from the terminal or the environment; the password is theirs, not an initial one."""
+    passwords.check(password, username=username)
+    return database.write(_write_admin, username, passwords.hashed(password))
+
+
+def _write_admin(s: Session, username: str, password_hash: str) -> int:
+    place = s.exec(select(Organisation).where(Organisation.kind == OrgKind.OPERATOR)).first()
+    if place is None:
+        place = Organisation(kind=OrgKind.OPERATOR, name=OPERATOR, created_at=clock.now())
+        s.add(place)
+        s.flush()
+    user_id = users.insert(s, place, username, "系统管理员", Role.ADMIN, password_hash)
+    audit.record(s, None, "create_admin", "user", user_id, detail=f"由命令行或环境新增系统管理员 {username}")
+    return user_id
+
+
+def _count_people(s: Session) -> tuple[int, int]:
+    everybody = s.exec(select(func.count()).select_from(User)).one()
+    return everybody, s.exec(select(func.count()).select_from(User).where(col(User.is_demo).is_(True))).one()
+
+
+def _load_regions(s: Session) -> None:
+    """行政区划 of the reference file, once."""
+    if s.exec(select(Region.code).limit(1)).first() is None:
+        s.add_all(
+            Region(code=r.code, name=r.name, level=r.level, parent=r.parent) for r in reference.regions().values()
+        )
+
+
+def _set_clock(settings: Settings, database: Database) -> None:
+    """The demo's time runs from where it was left, whatever the year outside is (演示时钟)."""
+    marker = settings.data_dir / MARKER
+    if not marker.exists():
+        return
+    starts = datetime.fromisoformat(json.loads(marker.read_text(encoding="utf-8"))["clock_starts"])
+    clock.shift(max(starts, database.read(_latest) + timedelta(seconds=1)))
+
+
+def _latest(s: Session) -> datetime:
+    moments = [
+        s.exec(select(func.max(column))).one() for column in (AuditLine.at, Filing.saved_at, SignIn.last_seen_at)
+    ]
+    return max((m for m in moments if m is not None), default=demo.TODAY)
+
+
+def _make_folders(settings: Settings) -> None:
+    for place in (settings.data_dir, settings.files_dir):
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotStart(
+                f"不能建立数据目录 {place}：{error.strerror}。请检查上级目录的权限和磁盘空间。"
+            ) from error
+    if not os.access(settings.data_dir, os.W_OK):
+        raise CannotStart(f"数据目录 {settings.data_dir} 不可写。请检查权限。")
+    settings.data_dir.chmod(0o700)
+
+
+def _alone(data_dir: Path) -> IO[str]:
+    """One serving process per data directory; the lock goes with the process, however it ends."""
+    handle = (data_dir / "lvce.lock").open("a+", encoding="utf-8")
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise CannotStart(
+            f"已有一个程序正在使用数据目录 {data_dir}。请先停止它，或用 LVCE_DATA_DIR 和 LVCE_PORT 另开一处。"
+        ) from None
+    return handle

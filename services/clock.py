@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -12,6 +13,7 @@ BEIJING = timezone(timedelta(hours=8), "北京时间")
 _frozen: datetime | None = None
 _file: Path | None = None
 _file_stamp: tuple[int, datetime] | None = None
+_shifted: tuple[datetime, float] | None = None  # what time it was at which reading of the steady clock
 
 
 def now() -> datetime:
@@ -20,6 +22,8 @@ def now() -> datetime:
         return _frozen
     if _file is not None:
         return _from_file(_file)
+    if _shifted is not None:
+        return _shifted[0] + timedelta(seconds=time.monotonic() - _shifted[1])
     return datetime.now(UTC)
 
 
@@ -37,6 +41,12 @@ def follow(path: Path | None) -> None:
     """Take the time from a file holding an ISO time; only the settings decide whether that is allowed."""
     global _file, _file_stamp
     _file, _file_stamp = path, None
+
+
+def shift(base: datetime | None) -> None:
+    """Let the time run from ``base`` on, as the demo does; None: the real time again."""
+    global _shifted
+    _shifted = (base.astimezone(UTC), time.monotonic()) if base is not None else None
 
 
 @contextmanager

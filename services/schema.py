@@ -24,9 +24,10 @@ class TooNew(RuntimeError):
     """The database was written by a newer program (数据库版本较新)."""
 
 
-def migrate(db: Database, before: Callable[[], object] | None = None) -> bool:
+def migrate(db: Database, before: Callable[[], object] | None = None, to: str = "head") -> bool:
     """Bring the tables to the newest shape; ``before`` (a backup) runs first if there is something to change in a
-    database in use. Returns whether anything was done; raises :class:`TooNew` for a database of a newer program.
+    database in use; ``to`` stops earlier, to load an old backup. Returns whether anything was done; raises
+    :class:`TooNew` for a database of a newer program.
     """
     found = revision(db)
     if found == newest():
@@ -40,7 +41,7 @@ def migrate(db: Database, before: Callable[[], object] | None = None) -> bool:
         _foreign_keys(db, connection, on=False)
         try:
             with connection.begin():
-                command.upgrade(_config(connection), "head")
+                command.upgrade(_config(connection), to)
                 _refuse_orphans(db, connection)
         finally:
             _foreign_keys(db, connection, on=True)

@@ -1,0 +1,180 @@
+"""The doctor (体检): looks at everything a deployment rests on, and says in Chinese what is wrong and what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from models import Figure, Filing, FilingVersion, StoredFile, User
+from models.enums import CellKind, FilingStatus, Role
+from services import db, schema
+from services.accounts import audit_view
+from services.db import Database
+from services.filings import files
+from services.settings import Settings
+
+FLOORS = {
+    "nicegui": (3, 18),
+    "starlette": (1, 3, 1),
+    "python-multipart": (0, 0, 30),
+    "python-socketio": (5, 16, 2),
+    "pillow": (13,),
+    "fpdf2": (2, 8, 8),
+}
+LEAST_FREE = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """一项检查: what was looked at, whether it is well, what was found and what to do."""
+
+    name: str
+    well: bool
+    words: str
+
+
+def examine(database: Database, settings: Settings) -> tuple[Check, ...]:
+    """Everything, in the order it is printed."""
+    return (
+        _packages(),
+        _connection(database),
+        _shape(database),
+        Check("审计日志", *database.read(audit_view.verdict)),
+        *database.read(_contents),
+        *database.read(_file_checks, settings),
+        *_disk(settings),
+    )
+
+
+def outdated_packages() -> tuple[str, ...]:
+    """Packages below the version in which a known hole was closed."""
+    return tuple(
+        f"{name} {_version(name) or '未安装'}（至少 {'.'.join(map(str, least))}）"
+        for name, least in FLOORS.items()
+        if _numbers(_version(name)) < least
+    )
+
+
+def _packages() -> Check:
+    old = outdated_packages()
+    words = "；".join(old) + "。请按 requirements.lock 重新安装。" if old else "均不低于要求。"
+    return Check("组件版本", not old, words)
+
+
+def _connection(database: Database) -> Check:
+    if not database.is_sqlite:
+        return Check("数据库连接", True, "PostgreSQL 可以连接。")
+    try:
+        db.check_pragmas(database)
+    except RuntimeError as error:
+        return Check("数据库连接", False, str(error))
+    with database.engine.connect() as connection:
+        found = str(connection.exec_driver_sql("PRAGMA quick_check").scalar())
+        orphan = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if found != "ok" or orphan is not None:
+        what = found if found != "ok" else f"表 {orphan[0]} 有记录失去关联" if orphan is not None else ""
+        return Check("数据库连接", False, f"数据库文件有损坏：{what}。请停止程序，用最近的备份恢复。")
+    return Check("数据库连接", True, "SQLite 设置正确，文件完好。")
+
+
+def _shape(database: Database) -> Check:
+    found, newest = schema.revision(database), schema.newest()
+    if found != newest:
+        return Check("数据库结构", False, f"结构版本是 {found}，程序需要 {newest}。请启动一次程序，会先备份再升级。")
+    if differences := schema.differences(database):
+        return Check("数据库结构", False, f"表结构与程序有 {len(differences)} 处不同。请用与数据对应的程序版本。")
+    return Check("数据库结构", True, f"版本 {found}，与程序一致。")
+
+
+def _contents(s: Session) -> Iterator[Check]:
+    yield _figures(s)
+    finished = select(func.count()).where(
+        Filing.status == FilingStatus.REVIEW, col(Filing.current_version_id).is_(None)
+    )
+    lost = s.exec(finished).one()
+    words = (
+        f"有 {lost} 份审核中的动态管理表没有对应版本。请联系开发者并保留现场。"
+        if lost
+        else "审核中的动态管理表都有冻结版本。"
+    )
+    yield Check("审核版本", not lost, words)
+    admins = s.exec(select(func.count()).where(User.role == Role.ADMIN, col(User.enabled).is_(True))).one()
+    words = (
+        f"有 {admins} 个启用的系统管理员。" if admins else "没有启用的系统管理员。请运行 python main.py create-admin。"
+    )
+    yield Check("系统管理员", admins > 0, words)
+
+
+def _figures(s: Session) -> Check:
+    """The projection equals the frozen versions, figure by figure."""
+    wrong: list[str] = []
+    total = 0
+    for found in s.exec(select(FilingVersion).execution_options(yield_per=100)):
+        total += 1
+        said = {address: value for address, (_, kind, value) in found.cells.items() if kind == CellKind.NUMBER.value}
+        rows = s.exec(select(Figure.field, Figure.slot, Figure.value).where(Figure.version_id == found.id)).all()
+        if said != {f"{field}:{slot}" if slot else field: value for field, slot, value in rows}:
+            wrong.append(found.receipt_number)
+    if wrong:
+        words = f"{len(wrong)} 个版本的统计数据与冻结版本不一致，例如回执 {wrong[0]}。统计结果不可用，请联系开发者。"
+        return Check("统计数据", False, words)
+    return Check("统计数据", True, f"{total} 个版本的统计数据与冻结内容一致。")
+
+
+def _file_checks(s: Session, settings: Settings) -> Iterator[Check]:
+    rows = {row.stored_name: row for row in s.exec(select(StoredFile)).all()}
+    missing = [row.original_name for name, row in rows.items() if not _whole(files.path_of(name), row.size)]
+    words = (
+        f"{len(missing)} 个附件在磁盘上缺失或大小不符，例如“{missing[0]}”。请从备份恢复。"
+        if missing
+        else f"{len(rows)} 个附件齐全。"
+    )
+    yield Check("附件", not missing, words)
+    stray = [p for p in settings.files_dir.rglob("*") if p.is_file() and p.name not in rows]
+    words = f"{len(stray)} 个文件没有登记（上传中断留下），不影响使用，可以删除。" if stray else "没有多余的文件。"
+    yield Check("多余文件", True, words)
+
+
+def _whole(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
+def _disk(settings: Settings) -> Iterator[Check]:
+    free = shutil.disk_usage(settings.data_dir).free
+    words = f"剩余 {free // 1024**2} MB。"
+    if free < LEAST_FREE:
+        words += f"少于 {LEAST_FREE // 1024**2} MB，请尽快清理磁盘。"
+    yield Check("磁盘空间", free >= LEAST_FREE, words)
+    mode = stat.S_IMODE(settings.data_dir.stat().st_mode)
+    open_to_others = os.name == "posix" and mode & 0o077
+    words = (
+        f"权限是 {mode:o}，其他系统用户可以进入。请运行 chmod 700 {settings.data_dir}。"
+        if open_to_others
+        else "只有本程序的用户可以进入。"
+    )
+    yield Check("数据目录", not open_to_others, words)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    found: list[int] = []
+    for part in text.split("."):
+        digits = "".join(ch for ch in part if ch.isdigit())
+        if not digits:
+            break
+        found.append(int(digits))
+    return tuple(found)
