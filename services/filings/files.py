@@ -124,6 +124,8 @@ def store(
     s: Session, actor: Actor, filing_id: int | None, kind: FileKind, name: str, content: bytes | Placed
 ) -> FileView:
     """Write the row of a file (登记附件). Give it a :class:`Placed`; bytes are placed first, for seeding and tests."""
+    if kind is FileKind.STAMPED_SCAN:
+        raise Forbidden("盖章扫描件要核对校验码，请在“上传盖章扫描件”中上传。")
     size = content.size if isinstance(content, Placed) else len(content)
     check_upload(s, actor, filing_id, kind, size)
     placed = content if isinstance(content, Placed) else place(name, content, kind)

@@ -1,6 +1,6 @@
 """How long one committed cell takes (edit_cells alone), against a bare handler that commits one row.
 
-    python -m tests.bench.bench_edit [edits]
+python -m tests.bench.bench_edit [edits]
 """
 
 from __future__ import annotations
@@ -39,7 +39,14 @@ def main(edits: int = 1000) -> None:
         )
 
         def bare(n: int) -> Callable[[Session], None]:
-            row = {"filing_id": filing, "field": "bench", "slot": "", "text": str(n), "kind": CellKind.NUMBER, "value": ""}
+            row = {
+                "filing_id": filing,
+                "field": "bench",
+                "slot": "",
+                "text": str(n),
+                "kind": CellKind.NUMBER,
+                "value": "",
+            }
             return lambda s: s.connection().execute(statement, [row]) and None
 
         def edit(n: int) -> Callable[[Session], object]:

@@ -1,0 +1,306 @@
+"""Editing cells (修改单元格): saved at once, refused one by one, two people on one cell, and nothing that was rolled back."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select, update
+from sqlmodel import Session, col
+
+from models import Campaign, Cell, CellChange, Extension, Filing
+from models.enums import FilingStatus
+from services import clock, events
+from services.db import Database
+from services.errors import Conflict, NotFound, Refusal
+from services.filings import desk, room, working
+from services.filings.views import CellEdit, SheetPatch
+from tests.conftest import World
+from tests.filling import opened, put, type_in
+
+
+@pytest.fixture
+def filing(db: Database, world: World) -> int:
+    return opened(db, world.filer)
+
+
+def stored(db: Database, filing: int, address: str) -> str:
+    field, _, slot = address.partition(":")
+    row = db.read(lambda s: s.get(Cell, (filing, field, slot)))
+    return row.text if row else ""
+
+
+def revision(db: Database, filing: int) -> int:
+    return db.read(lambda s: s.get_one(Filing, filing).revision)
+
+
+def changes(db: Database, filing: int, field: str) -> list[tuple[str, str, str]]:
+    query = select(CellChange).where(col(CellChange.filing_id) == filing, col(CellChange.field) == field)
+    rows = db.read(lambda s: s.execute(query.order_by(col(CellChange.id))).scalars().all())
+    return [(row.before, row.after, row.source) for row in rows]
+
+
+def test_a_typed_figure_is_saved_with_its_change_line(db: Database, world: World, filing: int) -> None:
+    patch = type_in(db, world.filer, filing, gross_output_2024="3000")
+    patch = type_in(db, world.filer, filing, gross_output_2024="3,100.50")
+    assert stored(db, filing, "gross_output:2024") == "3,100.50"
+    assert patch.cells["gross_output:2024"].text == "3,100.50"
+    assert changes(db, filing, "gross_output") == [("", "3000", "typed"), ("3000", "3,100.50", "typed")]
+    assert patch.saved_at == clock.now()
+    assert patch.revision == revision(db, filing)
+
+
+def test_what_cannot_be_understood_is_kept_as_typed(db: Database, world: World, filing: int) -> None:
+    patch = type_in(db, world.filer, filing, gross_output_2024="约三千")
+    assert stored(db, filing, "gross_output:2024") == "约三千"
+    assert patch.cells["gross_output:2024"].kind == "invalid"
+    assert any("gross_output:2024" in finding.cells and finding.level == "error" for finding in patch.found)
+
+
+def test_derived_cells_follow_in_the_same_answer(db: Database, world: World, filing: int) -> None:
+    type_in(db, world.filer, filing, energy_total_2024="4120", gross_output_2024="52000")
+    patch = type_in(db, world.filer, filing, gross_output_2024="41200")
+    assert patch.cells["ei_output:2024"].text == "100"
+
+
+def test_typing_the_same_again_writes_nothing(db: Database, world: World, filing: int) -> None:
+    type_in(db, world.filer, filing, gross_output_2024="3000")
+    before = revision(db, filing)
+    patch = type_in(db, world.filer, filing, gross_output_2024="3000")
+    assert revision(db, filing) == before == patch.revision
+    assert patch.cells["gross_output:2024"].text == "3000"
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("unit_name", "单位注册信息带出"),
+        ("ei_output:2024", "自动计算"),
+        ("no_such_field:2024", "没有"),
+        ("gross_output:1999", "没有"),
+        ("gross_output", "没有"),
+        ("", "没有"),
+        ("gross_output:2024:2024", "没有"),
+    ],
+)
+def test_cells_that_are_not_to_be_typed_into_are_refused_one_by_one(
+    db: Database, world: World, filing: int, address: str, words: str
+) -> None:
+    patch = put(db, world.filer, filing, {address: "1", "gross_output:2024": "3000"})
+    assert words in patch.refused[address]
+    assert set(patch.refused) == {address}
+    assert stored(db, filing, "gross_output:2024") == "3000", "the good cell of the same paste is saved"
+
+
+def test_control_characters_do_not_reach_the_database(db: Database, world: World, filing: int) -> None:
+    type_in(db, world.filer, filing, main_products="印制\x00电路\ud800板")
+    assert stored(db, filing, "main_products") == "印制电路板"
+
+
+def test_changing_the_unit_converts_the_figures_when_asked(db: Database, world: World, filing: int) -> None:
+    put(db, world.filer, filing, {"product1_output:unit": "万吨", "product1_output:2024": "1.5"})
+    edit = (CellEdit("product1_output:unit", "吨", convert=True),)
+    patch = db.write(desk.edit_cells, world.filer, filing, edits=edit, source="convert")
+    assert not patch.refused, patch.refused
+    assert stored(db, filing, "product1_output:2024") == "15000"
+    assert changes(db, filing, "product1_output")[-1][2] == "convert"
+
+
+def test_changing_the_unit_alone_keeps_the_figures_and_changes_their_value(
+    db: Database, world: World, filing: int
+) -> None:
+    put(db, world.filer, filing, {"product1_output:unit": "万吨", "product1_output:2024": "1.5"})
+    before = db.read(lambda s: s.get_one(Cell, (filing, "product1_output", "2024"))).value
+    put(db, world.filer, filing, {"product1_output:unit": "吨"})
+    cell = db.read(lambda s: s.get_one(Cell, (filing, "product1_output", "2024")))
+    assert cell.text == "1.5"
+    assert cell.value != before
+
+
+def test_two_people_on_one_cell_both_see_both_texts(db: Database, world: World, filing: int) -> None:
+    put(db, world.filer, filing, {"gross_output:2024": "3000"}, seen={"gross_output:2024": ""})
+    patch = put(db, world.signer, filing, {"gross_output:2024": "4000"}, seen={"gross_output:2024": ""})
+    assert patch.conflicts == {"gross_output:2024": ("3000", "4000")}
+    assert patch.cells["gross_output:2024"].text == "3000"
+    assert stored(db, filing, "gross_output:2024") == "3000"
+
+
+def test_a_replayed_edit_that_had_arrived_is_no_conflict(db: Database, world: World, filing: int) -> None:
+    for _ in range(2):
+        patch = put(db, world.filer, filing, {"gross_output:2024": "3000"}, seen={"gross_output:2024": ""})
+    assert patch.conflicts == {}
+    assert patch.cells["gross_output:2024"].text == "3000"
+
+
+def test_the_second_of_two_conflicting_edits_wins_once_it_saw_the_first(
+    db: Database, world: World, filing: int
+) -> None:
+    type_in(db, world.filer, filing, gross_output_2024="3000")
+    patch = put(db, world.signer, filing, {"gross_output:2024": "4000"}, seen={"gross_output:2024": "3000"})
+    assert patch.conflicts == {}
+    assert stored(db, filing, "gross_output:2024") == "4000"
+
+
+def test_other_open_pages_get_the_same_answer_with_its_author(db: Database, world: World, filing: int) -> None:
+    heard: list[events.Event] = []
+    stop = events.subscribe(heard.append)
+    try:
+        patch = type_in(db, world.filer, filing, origin="tab-1", gross_output_2024="3000")
+    finally:
+        stop()
+    told = [event for event in heard if isinstance(event, events.CellsChanged)]
+    assert [(event.filing_id, event.origin, event.patch.by) for event in told] == [(filing, "tab-1", "陈立")]
+    assert told[0].patch.cells == patch.cells
+
+
+@pytest.mark.parametrize("who", ["other", "county", "city", "province", "ministry", "expert", "admin"])
+def test_nobody_else_may_edit(db: Database, world: World, filing: int, who: str) -> None:
+    type_in(db, world.filer, filing, gross_output_2024="3000")  # a warm room is no way in
+    with pytest.raises(Refusal):
+        type_in(db, world.actors[who], filing, gross_output_2024="4000")
+    assert stored(db, filing, "gross_output:2024") == "3000"
+
+
+def test_a_filing_that_does_not_exist_is_not_found(db: Database, world: World) -> None:
+    with pytest.raises(NotFound):
+        type_in(db, world.filer, 999, gross_output_2024="1")
+
+
+def test_a_deleted_filing_is_gone_for_a_warm_room_too(db: Database, world: World, filing: int) -> None:
+    type_in(db, world.filer, filing, gross_output_2024="3000")
+    db.write(lambda s: s.execute(
+        update(Filing).values(deleted_at=clock.now(), revision=Filing.revision + 1)  # type: ignore[arg-type]
+    ) and None)  # fmt: skip
+    with pytest.raises(NotFound):
+        type_in(db, world.filer, filing, gross_output_2024="4000")
+
+
+def test_editing_while_under_review_names_the_way_out(db: Database, world: World, filing: int) -> None:
+    type_in(db, world.filer, filing, gross_output_2024="3000")
+    db.write(set_filing, filing, status=FilingStatus.REVIEW)
+    with pytest.raises(Conflict, match="取消上报"):
+        type_in(db, world.filer, filing, gross_output_2024="4000")
+    assert stored(db, filing, "gross_output:2024") == "3000"
+
+
+def test_after_the_lock_date_only_an_extension_lets_edit(db: Database, world: World, filing: int) -> None:
+    type_in(db, world.filer, filing, gross_output_2024="3000")
+    late = datetime(2025, 6, 10, 9, tzinfo=clock.BEIJING)
+    with clock.frozen(late):
+        with pytest.raises(Conflict, match="截止.*延期"):
+            type_in(db, world.filer, filing, gross_output_2024="4000")
+        db.write(extend, world, late + timedelta(days=3))
+        assert not type_in(db, world.filer, filing, gross_output_2024="4000").refused
+
+
+def test_a_campaign_cut_short_is_noticed_within_a_minute(db: Database, world: World, filing: int) -> None:
+    type_in(db, world.filer, filing, gross_output_2024="3000")
+    db.write(lambda s: s.execute(update(Campaign).values(locks_on=datetime(2025, 3, 1).date())) and None)
+    with clock.frozen(clock.now() + timedelta(seconds=61)), pytest.raises(Conflict, match="截止"):
+        type_in(db, world.filer, filing, gross_output_2024="4000")
+
+
+def test_a_return_opens_only_the_listed_cells_and_what_they_depend_on(db: Database, world: World, filing: int) -> None:
+    db.write(set_filing, filing, status=FilingStatus.RETURNED, return_scope=["ei_output:2024", "main_products"])
+    texts = {"gross_output:2024": "52000", "energy_total:2024": "4100", "main_products": "电路板"}
+    outside = {"gross_output:2023": "1", "contact": "某人"}
+    patch = put(db, world.filer, filing, texts | outside)
+    assert set(patch.refused) == set(outside)
+    assert all("不在范围内" in sentence for sentence in patch.refused.values())
+    assert [stored(db, filing, address) for address in texts] == list(texts.values())
+    editable = db.read(desk.sheet, world.filer, filing).editable
+    assert editable is not None and "gross_output:2024" in editable and "gross_output:2023" not in editable
+
+
+def test_a_failed_transaction_leaves_no_ghost_in_memory(db: Database, world: World, filing: int) -> None:
+    type_in(db, world.filer, filing, gross_output_2024="3000")
+
+    def edit_then_fail(s: Session) -> None:
+        desk.edit_cells(s, world.filer, filing, (CellEdit("gross_output:2024", "9999"),))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        db.write(edit_then_fail)
+    # Another use case takes the very revision that the failed edit would have had.
+    db.write(set_filing, filing)
+    patch = put(db, world.filer, filing, {"gross_output:2024": "9999"})
+    assert stored(db, filing, "gross_output:2024") == "9999"
+    assert changes(db, filing, "gross_output")[-1][:2] == ("3000", "9999")
+    assert patch.revision == revision(db, filing)
+
+
+def test_an_edit_that_breaks_half_way_leaves_no_ghost_either(
+    db: Database, world: World, filing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    type_in(db, world.filer, filing, gross_output_2024="3000")
+    with monkeypatch.context() as broken:
+        broken.setattr(desk, "_write", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            type_in(db, world.filer, filing, gross_output_2024="9999")
+    assert db.write(room.enter, filing).fresh, "the spoilt copy was forgotten"
+    assert db.read(working.load, filing).sheet.cells[desk.Address("gross_output", "2024")].text == "3000"
+
+
+def test_another_process_on_the_same_database_is_noticed(db: Database, world: World, filing: int) -> None:
+    type_in(db, world.filer, filing, gross_output_2024="3000")
+    elsewhere = Database(db.url)  # its own engine, so its own rooms: as good as another process
+    try:
+        put(elsewhere, world.signer, filing, {"gross_output:2024": "4000"})
+        patch = put(db, world.filer, filing, {"gross_output:2024": "5000"}, seen={"gross_output:2024": "3000"})
+    finally:
+        elsewhere.close()
+    assert patch.conflicts == {"gross_output:2024": ("4000", "5000")}
+
+
+def test_unchanged_text_is_never_acknowledged_from_a_stale_copy(db: Database, world: World, filing: int) -> None:
+    type_in(db, world.filer, filing, gross_output_2024="3000")
+    elsewhere = Database(db.url)
+    try:
+        put(elsewhere, world.signer, filing, {"gross_output:2024": "4000"})
+        put(db, world.filer, filing, {"gross_output:2024": "3000"})
+    finally:
+        elsewhere.close()
+    assert stored(db, filing, "gross_output:2024") == "3000"
+
+
+def test_many_people_typing_at_once_lose_nothing(db: Database, world: World, filing: int) -> None:
+    addresses = [f"{key}:{year}" for key in ("gross_output", "energy_total", "energy_actual", "renewable_energy")
+                 for year in (2022, 2023, 2024)]  # fmt: skip
+    work = [(address, str(round_ * 100 + n)) for round_ in range(1, 6) for n, address in enumerate(addresses)]
+
+    def save(item: tuple[str, str]) -> SheetPatch:
+        return put(db, (world.filer, world.signer)[len(item[1]) % 2], filing, {item[0]: item[1]})
+
+    before = revision(db, filing)
+    with ThreadPoolExecutor(16) as people:
+        answers = list(people.map(save, work))
+    assert revision(db, filing) == before + len(work)
+    assert sorted(answer.revision for answer in answers) == list(range(before + 1, before + len(work) + 1))
+    for address in addresses:
+        lines = changes(db, filing, address.partition(":")[0])
+        assert stored(db, filing, address) in {after for _, after, _ in lines}
+    loaded = db.read(working.load, filing).sheet
+    last = max(answers, key=lambda answer: answer.revision)
+    assert working.counts(loaded, {}) == last.counts
+    assert working.progress(loaded) == last.progress
+
+
+def test_too_many_cells_at_once_are_refused_in_words(db: Database, world: World, filing: int) -> None:
+    edits = tuple(CellEdit("gross_output:2024", "1") for _ in range(desk.MOST_EDITS + 1))
+    with pytest.raises(Refusal, match="一次最多修改"):
+        db.write(desk.edit_cells, world.filer, filing, edits)
+
+
+def set_filing(s: Session, filing: int, **values: object) -> None:
+    row = s.get_one(Filing, filing)
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.revision += 1
+    s.add(row)
+
+
+def extend(s: Session, world: World, until: datetime) -> None:
+    campaign = s.execute(select(Campaign).where(col(Campaign.year) == 2025)).scalar_one()
+    s.add(Extension(campaign_id=campaign.id or 0, organisation_id=world.orgs["factory"], until=until.date(),
+                    reason="停电检修", granted_by_id=world.city.user_id, granted_at=clock.now()))  # fmt: skip
