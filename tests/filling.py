@@ -59,4 +59,5 @@ def fill(db: Database, actor: Actor, filing: int) -> None:
 
 def _address(name: str) -> str:
     field, _, slot = name.rpartition("_")
-    return f"{field}:{slot}" if slot.isdigit() and len(slot) == 4 or slot in ("unit", "remark") and field else name
+    is_slot = slot in ("unit", "remark") or (slot.isdigit() and len(slot) == 4)
+    return f"{field}:{slot}" if field and is_slot else name

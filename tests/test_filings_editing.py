@@ -188,7 +188,7 @@ def test_after_the_lock_date_only_an_extension_lets_edit(db: Database, world: Wo
     type_in(db, world.filer, filing, gross_output_2024="3000")
     late = datetime(2025, 6, 10, 9, tzinfo=clock.BEIJING)
     with clock.frozen(late):
-        with pytest.raises(Conflict, match="截止.*延期"):
+        with pytest.raises(Conflict, match=r"截止.*延期"):
             type_in(db, world.filer, filing, gross_output_2024="4000")
         db.write(extend, world, late + timedelta(days=3))
         assert not type_in(db, world.filer, filing, gross_output_2024="4000").refused

@@ -35,7 +35,8 @@ def test_a_new_filing_knows_what_the_profile_says(db: Database, world: World) ->
 
 
 def test_numbers_run_on_within_a_county(db: Database, world: World) -> None:
-    numbers = [db.read(lambda s, i=opened(db, who): s.get_one(Filing, i).number) for who in (world.filer, world.other)]
+    filings = [opened(db, world.filer), opened(db, world.other)]
+    numbers = db.read(lambda s: [s.get_one(Filing, filing).number for filing in filings])
     assert numbers == ["GF-2025-440106-00001", "GF-2025-440106-00002"]
 
 

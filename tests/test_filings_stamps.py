@@ -122,7 +122,7 @@ def test_a_typed_code_of_older_figures_is_told_apart_from_a_wrong_one(
     old = digest.code(sqlite_db.read(lambda s: s.get_one(Filing, filing)).validated_digest)
     type_in(sqlite_db, sqlite_world.filer, filing, gross_output_2024="53900")
     sqlite_db.write(desk.validate, sqlite_world.filer, filing)
-    with pytest.raises(Refusal, match="修改前的数据.*有 1 个单元格不同"):
+    with pytest.raises(Refusal, match=r"修改前的数据.*有 1 个单元格不同"):
         upload(sqlite_db, sqlite_world, filing, BLANK_PAGE, typed=old)
 
 
