@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -37,28 +36,14 @@ def _texts(key: str) -> Mapping[str, str]:
 
 def full(key: str = "electronics", *, edits: Mapping[str, str] | None = None, **more: Any) -> FilingSnapshot:
     """A complete, validated filing; ``edits`` change cells by address, ``more`` fields of the snapshot."""
-    sheet = Sheet(template(), {}, Context())
     typed = {**_texts(key), **(edits or {})}
-    # the unit profile fills locked cells past ``apply``, which refuses them
-    locked = {
-        address: text for address, text in typed.items() if sheet.template.fields[Address.parse(address).field].locked
-    }
-    sheet = Sheet(template(), _parsed(locked), Context())
-    sheet.apply([(Address.parse(address), text) for address, text in typed.items() if address not in locked])
+    sheet = Sheet.typed(template(), {Address.parse(address): text for address, text in typed.items()}, Context())
     return _snapshot(sheet, typed["unit_name"], typed["credit_code"], **more)
 
 
 def blank(**more: Any) -> FilingSnapshot:
-    return replace(
-        _snapshot(Sheet(template(), {}, Context()), "广州某某有限公司", "9144011552601815X4"), validated=False, **more
-    )
-
-
-def _parsed(texts: Mapping[str, str]) -> dict[Address, Any]:
-    from services.forms import cells
-
-    places = {Address.parse(address): text for address, text in texts.items()}
-    return {a: cells.parse(template().fields[a.field], a.slot, text) for a, text in places.items()}
+    sheet = Sheet(template(), {}, Context())
+    return _snapshot(sheet, "广州某某有限公司", "9144011552601815X4", validated=False, **more)
 
 
 def _snapshot(sheet: Sheet, unit_name: str, credit_code: str, **more: Any) -> FilingSnapshot:

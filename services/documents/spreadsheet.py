@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -27,6 +28,17 @@ MAX_DEPTH = 40
 _CHUNK = 64 * 1024
 _DIGITS = 15  # a spreadsheet keeps no more: 0.30000000000000004 means 0.3
 
+_BROKEN = (
+    expat.ExpatError,
+    zipfile.BadZipFile,
+    zlib.error,
+    KeyError,
+    IndexError,
+    ValueError,
+    NotImplementedError,
+    EOFError,
+    OSError,
+)
 _PLACE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
@@ -73,7 +85,7 @@ def read(content: bytes, names: Iterable[str]) -> dict[str, Cells]:
                     strings = _shared_strings(parts)
                 found[name] = _sheet(parts, places[name], strings)
             return found
-        except (expat.ExpatError, zipfile.BadZipFile, KeyError, ValueError, NotImplementedError, EOFError, OSError):
+        except _BROKEN:
             raise _refusal("broken") from None
 
 
@@ -90,7 +102,7 @@ def _opened(content: bytes) -> zipfile.ZipFile:
         raise _refusal("kind")
     try:
         parts = zipfile.ZipFile(io.BytesIO(content))
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+    except _BROKEN:
         raise _refusal("broken") from None
     try:
         _check_directory(parts)
@@ -110,6 +122,8 @@ def _check_directory(parts: zipfile.ZipFile) -> None:
         raise _refusal("bomb")
     if any(entry.flag_bits & 1 for entry in entries):
         raise _refusal("xls")
+    if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in entries):
+        raise _refusal("broken")
     if any(entry.file_size > MAX_PART for entry in entries) or sum(e.file_size for e in entries) > MAX_TOTAL:
         raise _refusal("bomb")
     if any(e.file_size > RATIO_FROM and e.file_size > MAX_RATIO * max(1, e.compress_size) for e in entries):
@@ -260,7 +274,7 @@ def _sheet(parts: zipfile.ZipFile, name: str, strings: list[str]) -> Cells:
 
 def _cell(value: str, kind: str, formula: bool, strings: list[str]) -> RawCell:
     if kind == "s":
-        return RawCell(strings[int(value)] if value else "", "text", formula)
+        return RawCell(strings[_index(value)] if value else "", "text", formula)
     if kind in ("inlineStr", "str"):
         return RawCell(_unescaped(value), "text", formula)
     if kind == "b":
@@ -270,6 +284,13 @@ def _cell(value: str, kind: str, formula: bool, strings: list[str]) -> RawCell:
     if kind == "n" and value:
         return RawCell(_number(value), "number", formula)
     return RawCell(value, "text", formula)
+
+
+def _index(value: str) -> int:
+    number = int(value)
+    if number < 0:
+        raise IndexError(value)
+    return number
 
 
 def _number(value: str) -> str:
