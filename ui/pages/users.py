@@ -37,7 +37,7 @@ async def listing(actor: Actor, organisation: int = 0) -> None:
 
     def primary() -> None:
         if place is None:
-            shell.reason_button("新增用户", "请先在“机构”中选择用户所属的机构。", props="")
+            shell.reason_button("新增用户", "请先在“机构”中选择用户所属的机构。", props="outline")
         elif first.roles:
             caption = "新增填报人" if first.roles == (Role.FILER,) else "新增用户"
             ui.button(caption, icon="person_add", on_click=act.busy(create))
