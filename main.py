@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from services import app as lvce
-from services import backup, demo, doctor, settings
+from services import backup, demo, doctor, schema, settings
 from services.accounts import audit_view
 from services.errors import Refusal
 from services.settings import Settings
@@ -138,7 +138,7 @@ def main(argv: list[str]) -> int:
     try:
         chosen = settings.from_env()
         return serve(chosen) if arguments.command is None else arguments.run(chosen, arguments)
-    except (Refusal, settings.SettingsError, lvce.CannotStart, backup.BackupError, lvce.schema.TooNew) as error:
+    except (Refusal, settings.SettingsError, lvce.CannotStart, backup.BackupError, schema.TooNew) as error:
         print(str(error), file=sys.stderr)
     except OSError as error:
         print(f"不能读写 {error.filename or '文件'}：{error.strerror}。请检查路径、权限和磁盘空间。", file=sys.stderr)

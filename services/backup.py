@@ -57,12 +57,13 @@ def back_up(db: Database, settings: Settings, place: Path) -> Outcome:
     digests = _copy_sqlite(settings, partial) if db.is_sqlite else _dump_rows(db.engine, partial)
     count = _copy_files(settings.files_dir, partial / FILES)
     listed = {str(p.relative_to(partial)): _described(p) for p in sorted(partial.rglob("*")) if p.is_file()}
+    rows_digest = _over(digests)
     manifest = {
         "made_at": clock.now().isoformat(),
         "database": "sqlite" if db.is_sqlite else "postgresql",
         "revision": revision,
         "tables": digests,
-        "rows_digest": _over(digests),
+        "rows_digest": rows_digest,
         "contents": listed,
     }
     content = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True).encode()
@@ -71,7 +72,7 @@ def back_up(db: Database, settings: Settings, place: Path) -> Outcome:
     if place.exists():
         place.rmdir()
     partial.rename(place)
-    return Outcome(place, sum(t["rows"] for t in digests.values()), count, manifest["rows_digest"])
+    return Outcome(place, sum(t["rows"] for t in digests.values()), count, rows_digest)
 
 
 def before_migration(db: Database, settings: Settings) -> Outcome:

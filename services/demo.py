@@ -94,7 +94,8 @@ def seed(db: Database, number: int = SEED, canaries: Sequence[str] = ()) -> None
     for unit in plan["unit"]:
         if unit.get("plan"):
             figures = _figures(base[unit["base"]], unit, world.units[unit["name"]], YEAR)
-            demo_year.play(db, world.actors, world.offices, unit, figures, world.canaries.get(unit["name"], ""))
+            canary = world.canaries.get(unit["name"], "")
+            db.write(demo_year.play, world.actors, world.offices, unit, figures, canary)
     with clock.frozen(TODAY):
         db.write(_note, number)
 

@@ -13,7 +13,6 @@ from models import Filing, Question, Step
 from models.enums import Action, FileKind, Form, QuestionStatus, StepStatus, Tier
 from services import audit, clock, demo_papers
 from services.actors import Actor
-from services.db import Database
 from services.filings import desk, files, moves, opening, snapshots, stamps
 from services.filings.views import CellEdit
 from services.reviews import decisions, questions
@@ -39,9 +38,9 @@ def moment(year: int, month: int, day: int, hour: int = 10, minute: int = 0) -> 
 
 @dataclass(slots=True)
 class Play:
-    """One unit's year while it is being played."""
+    """One unit's year while it is being played, in one transaction."""
 
-    db: Database
+    s: Session
     actors: Mapping[str, Actor]
     offices: Mapping[int, str]
     unit: Mapping[str, Any]
@@ -59,12 +58,12 @@ class Play:
 
     def reviewer(self) -> Actor:
         """Whoever has it on the desk now."""
-        filing = self.db.read(lambda s: s.get_one(Filing, self.filing_id))
+        filing = self.s.get_one(Filing, self.filing_id)
         assert filing.current_authority_id is not None
         return self.actors[self.offices[filing.current_authority_id]]
 
     def do(self, act: Callable[Concatenate[Session, Actor, int, P], T], by: Actor, *args: P.args, **kw: P.kwargs) -> T:
-        return self.db.write(act, by, self.filing_id, *args, **kw)
+        return act(self.s, by, self.filing_id, *args, **kw)
 
     def type(self, texts: Mapping[str, str], source: str = "typed") -> None:
         edits = [CellEdit(address, text) for address, text in texts.items()]
@@ -72,7 +71,7 @@ class Play:
 
 
 def play(
-    db: Database,
+    s: Session,
     actors: Mapping[str, Actor],
     offices: Mapping[int, str],
     unit: Mapping[str, Any],
@@ -80,7 +79,7 @@ def play(
     canary: str,
 ) -> None:
     """Take one unit through its plan, a few days between the steps, none later than the day the demo starts."""
-    here = Play(db, actors, offices, unit, figures, canary)
+    here = Play(s, actors, offices, unit, figures, canary)
     start = sum(map(ord, unit["name"])) % 8
     plan: list[str] = unit["plan"]
     apart = min(4.0, (34 - start) / len(plan))
@@ -95,7 +94,7 @@ def play(
 
 
 def _open(here: Play) -> None:
-    here.filing_id = here.db.write(opening.open_filing, here.filer, Form.FACTORY, YEAR)
+    here.filing_id = opening.open_filing(here.s, here.filer, Form.FACTORY, YEAR)
 
 
 def _fill(here: Play) -> None:
@@ -145,7 +144,7 @@ def _keep(here: Play) -> None:
 
 
 def _say_why(here: Play) -> None:
-    for finding in here.db.read(desk.open_findings, here.filing_id):
+    for finding in desk.open_findings(here.s, here.filing_id):
         if finding.level == "warning":
             act, text = ("confirm", "") if finding.keep == "confirm" else ("explain", EXPLANATION)
             here.do(desk.note_finding, here.filer, finding.id, finding.values_hash, act, text)
@@ -176,9 +175,9 @@ def _validate(here: Play) -> None:
 
 def _stamp(here: Play) -> None:
     """The printed form with a seal on its last page; read by nobody, because its codes are known."""
-    snapshot = here.db.read(snapshots.snapshot, here.filer, here.filing_id)
+    snapshot = snapshots.snapshot(here.s, here.filer, here.filing_id)
     content, result = demo_papers.stamped(snapshot)
-    found = here.db.read(stamps.judge, here.filer, here.filing_id, result)
+    found = stamps.judge(here.s, here.filer, here.filing_id, result)
     placed = demo_papers.placed("动态管理表盖章扫描件.pdf", content, len(result.pages))
     here.do(stamps.bind, here.filer, stamps.StampCheck("", False, found.lines, found.digest_code, result, placed))
 
@@ -201,14 +200,12 @@ def _delete(here: Play) -> None:
 
 def _answer(here: Play) -> None:
     here.type({"ww_dis:2024": str(round(float(here.figures["ww_dis:2024"]) * 0.99, 2))})
-    asked = here.db.read(
-        lambda s: s.exec(
-            select(Question.id).where(Question.filing_id == here.filing_id, Question.status == QuestionStatus.OPEN)
-        ).all()
-    )
+    asked = here.s.exec(
+        select(Question.id).where(Question.filing_id == here.filing_id, Question.status == QuestionStatus.OPEN)
+    ).all()
     for question_id in asked:
         text = "已与生态环境统计基101表核对，原填数据含清下水，现按外排废水量更正。"
-        here.db.write(questions.answer, here.filer, question_id or 0, text)
+        questions.answer(here.s, here.filer, question_id or 0, text)
 
 
 # --- the offices' steps -----------------------------------------------------------------------------------------------

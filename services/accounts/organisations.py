@@ -5,21 +5,26 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
-from models import Filing, Message, Organisation, RosterEntry, User
-from models.enums import FilingStatus, OrgKind, OrgStatus, Role
+from models import AuditLine, Filing, Message, Organisation, RosterEntry, User
+from models.enums import FileKind, FilingStatus, OrgKind, OrgStatus, Role
 from services import audit, clock, events, inbox
 from services.accounts import contacts, offices, passwords, sessions, users
 from services.accounts.views import Choice, OrganisationView, ProfileEdit, Registered, RegisterForm
 from services.actors import Actor
 from services.db import Database
 from services.errors import Conflict, NotFound, Refusal
-from services.filings import opening
+from services.filings import files, opening
 from services.forms import names, reference
+from services.perform import perform
 from services.permissions import Place, Power, allowed, authorize
 
+PER_HOUR = 20  # registrations from one network address
 SUPERIORS = ("superior_province_id", "superior_city_id", "superior_county_id", "group_id")
 # What a review rests on; while it runs, only 取消上报 opens it again.
 IN_REVIEW = ("name", "region_code", "address", *SUPERIORS)
@@ -34,10 +39,31 @@ def register_unit(db: Database, form: RegisterForm, address: str = "") -> Regist
     """单位注册: the unit waits for confirmation by its office, its first user is the 负责人. Blocks for a hash."""
     passwords.check(form.password, username=users.check_username(form.username))
     contacts.credit_code(form.credit_code)
-    return db.write(_register, form, passwords.hashed(form.password), address)
+    db.read(_check_rate, address)
+    placed = None
+    if form.license_content:
+        placed = files.place(form.license_name, form.license_content, FileKind.LICENSE)
+    try:
+        return db.write(_register, form, passwords.hashed(form.password), placed, address)
+    except BaseException:
+        if placed is not None:
+            files.discard(placed)
+        raise
 
 
-def _register(s: Session, form: RegisterForm, password_hash: str, address: str) -> Registered:
+def _check_rate(s: Session, address: str) -> None:
+    recent = select(func.count()).where(
+        AuditLine.action == "register_unit",
+        AuditLine.address == address,
+        col(AuditLine.at) > clock.now() - timedelta(hours=1),
+    )
+    if address and s.exec(recent).one() >= PER_HOUR:
+        raise Refusal("这个网络地址一小时内注册的单位过多，请稍后再试。")
+
+
+def _register(
+    s: Session, form: RegisterForm, password_hash: str, placed: files.Placed | None, address: str
+) -> Registered:
     code = contacts.credit_code(form.credit_code)
     name = contacts.name(form.name)
     unit = s.exec(
@@ -71,7 +97,10 @@ def _register(s: Session, form: RegisterForm, password_hash: str, address: str) 
     if again:  # whoever was refused does not keep a way in
         s.execute(update(User).where(col(User.organisation_id) == unit.id).values(enabled=False))
     user_id = users.insert(s, unit, form.username, form.user_name, Role.SIGNER, password_hash)
-    actor = sessions.actor_of(s, user_id)
+    actor = replace(sessions.actor_of(s, user_id), address=address)
+    if placed is not None:
+        unit.license_file_id = files.store(s, actor, None, FileKind.LICENSE, form.license_name, placed).id
+        s.add(unit)
     asked = offices.confirmer(s, unit)
     assert asked is not None and asked.id is not None
     inbox.send(s, asked.id, "registration", unit=name, link=_link(unit))
@@ -82,7 +111,6 @@ def _register(s: Session, form: RegisterForm, password_hash: str, address: str) 
         "organisation",
         unit.id,
         detail=f"注册“{name}”（{code}），待{asked.name}确认",
-        address=address,
     )
     return Registered(unit.id, name, sessions.normal_username(form.username), asked.name)
 
@@ -198,6 +226,21 @@ def update_profile(
         words = "、".join(FIELD_WORDS[field] for field in changed)
         audit.record(s, actor, "edit_profile", "organisation", place.id, detail=f"修改“{place.name}”的{words}")
     return _view(s, actor, place, plain=place.id == actor.organisation_id)
+
+
+def set_license(db: Database, actor: Actor, name: str, content: bytes) -> OrganisationView:
+    """上传营业执照, of the own unit. Blocks while the file is looked at."""
+    stored = files.upload(db, actor, None, FileKind.LICENSE, name, content)
+    return perform(db, _bind_license, actor, stored.id)
+
+
+def _bind_license(s: Session, actor: Actor, file_id: int) -> OrganisationView:
+    place = _found(s, actor, actor.organisation_id)
+    place.license_file_id = file_id
+    place.version += 1
+    s.add(place)
+    audit.record(s, actor, "edit_profile", "organisation", place.id, detail=f"更换“{place.name}”的营业执照")
+    return _view(s, actor, place, plain=True)
 
 
 FIELD_WORDS = {
