@@ -72,6 +72,23 @@ def changes(s: Session, actor: Actor, filing_id: int, against: Against = "last")
     )
 
 
+def between(s: Session, actor: Actor, filing_id: int, before: int, after: int) -> tuple[Difference, ...]:
+    """One submitted version against another, by their numbers (两版对照); raises NotFound for a number that is not there."""
+    filing, _ = standing.require(s, actor, Action.VIEW, filing_id)
+    query = select(FilingVersion).where(col(FilingVersion.filing_id) == filing.id)
+    found = {version.no: version for version in s.execute(query).scalars()}
+    if before not in found or after not in found:
+        raise NotFound("没有这一版。请从版本列表中选择。")
+    old, new = found[before], found[after]
+    template = working.template_of(s, new.template_digest)
+    return differences(
+        template,
+        working.thaw_cells(old.cells),
+        working.thaw_cells(new.cells),
+        working.template_of(s, old.template_digest),
+    )
+
+
 def compared(
     s: Session, actor: Actor, filing: Filing, against: Against
 ) -> tuple[FormTemplate, Cells, FilingVersion | None]:

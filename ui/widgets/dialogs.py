@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from nicegui import ui
+from nicegui import context, ui
 
 
 @contextmanager
 def dialog(title: str, *, wide: bool = False, persistent: bool = False) -> Iterator[ui.dialog]:
     """An open dialog with our title; whatever is drawn inside lands in its body. Deletes itself once it is closed."""
-    with ui.dialog(value=True) as box, ui.card().classes("lv-dialog" + (" lv-dialog-wide" if wide else "")) as card:
+    look = "lv-dialog" + (" lv-dialog-wide" if wide else "")
+    # In the page itself: the place of the clicked button may be drawn anew while the dialog is open.
+    with context.client.layout, ui.dialog(value=True) as box, ui.card().classes(look) as card:
         box.props("persistent" if persistent else "").props("role=dialog aria-modal=true")
         box.on("hide", box.delete)
         card.props["aria-label"] = title

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from nicegui import ui
@@ -157,7 +157,7 @@ class Asked:
 
     def __init__(self, actor: Actor, filing_id: int, *, jump: Callable[[str], Any]) -> None:
         self.actor, self.filing_id, self.jump = actor, filing_id, jump
-        with ui.element("div").classes("lv-card-head"):
+        with ui.element("div").classes("lv-card-head") as self.holder:
             self.count = ui.label().props("aria-live=polite")
             ui.element("div").classes("lv-space")
             self.asking = ui.element("span")
@@ -211,14 +211,23 @@ class Asked:
                     ui.label(question.answer).classes("lv-question-text")
             with ui.element("div").classes("lv-row"):
                 if draft:
-                    ui.button("修改", on_click=act.busy(lambda: self.edit(question))).props("flat dense")
-                    ui.button("撤销", on_click=act.busy(lambda: self.withdraw(question))).props("flat dense")
+                    ui.button("修改", on_click=self.doing(self.edit, question)).props("flat dense")
+                    ui.button("撤销", on_click=self.doing(self.withdraw, question)).props("flat dense")
                 elif question.can_close and question.published:
-                    close = ui.button("关闭问题", on_click=act.busy(lambda: self.close(question))).props(
-                        "outline dense"
-                    )
+                    close = ui.button("关闭问题", on_click=self.doing(self.close, question)).props("outline dense")
                     if question.status == QuestionStatus.OPEN:
                         close.props("flat").tooltip("申报单位还没有回答；如不再需要，可以直接关闭。")
+
+    def doing(
+        self, deed: Callable[[QuestionView], Awaitable[None]], question: QuestionView
+    ) -> Callable[[], Awaitable[None]]:
+        """A click handler that outlives its card: the list is drawn again whenever the filing changes."""
+
+        async def do() -> None:
+            with self.holder:
+                await deed(question)
+
+        return act.busy(do)
 
     async def edit(self, question: QuestionView) -> None:
         text = await dialogs.ask_text(
@@ -261,15 +270,18 @@ async def ask(filing_id: int, address: str, place: str) -> None:
         act.done("已提出，退回时一并发给申报单位。")
 
 
-def place_words(layout: Any, address: str) -> str:
-    """Words for an address, from the layout of the form: 氨氮排放量 2024年."""
-    key, _, slot = address.partition(":")
+def row_words(layout: Mapping[str, Any]) -> dict[str, str]:
+    """The rows of a form, key → words, in its order: 氨氮（排放量）."""
     rows = (row for part in layout["parts"] for section in part["sections"] for row in section["rows"])
-    row = next((row for row in rows if row["key"] == key), None)
-    if row is None:
-        return "整份表"
-    label = str(row["label"]) + (f"（{row['parameter']}）" if row.get("parameter") else "")
-    return label + {"": "", "unit": " 计量单位", "remark": " 特殊情况说明"}.get(slot, f" {slot}年")
+    return {row["key"]: row["label"] + (f"（{row['parameter']}）" if row.get("parameter") else "") for row in rows}
+
+
+def place_words(rows: Mapping[str, str], address: str) -> str:
+    """Words for a cell: 氨氮（排放量） 2024年; "" for a cell that the form does not have."""
+    key, _, slot = address.partition(":")
+    if key not in rows:
+        return ""
+    return rows[key] + {"": "", "unit": " 计量单位", "remark": " 特殊情况说明"}.get(slot, f" {slot}年")
 
 
 def _place(question: QuestionView, jump: Callable[[str], Any]) -> None:
