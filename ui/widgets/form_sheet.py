@@ -7,8 +7,9 @@ One event per action of the person, one answer. A page gives handlers that retur
     sheet.push(patch)             # somebody else's edit, from another page
 
 Handlers of one page run one after the other, in the order in which the person acted. A handler that raises, or returns None
-or a sentence, leaves the edits in the browser; the saved mark says 未保存 with that sentence and offers 重试. An edit may
-arrive twice (replay after a lost connection): the text it wants to write is then already there, which is not a conflict.
+or a sentence, leaves the edits in the browser; the saved mark says 未保存 with that sentence (a Refusal's own) and offers
+重试. An edit may arrive twice (replay after a lost connection): the text it wants to write is then already there, which is
+not a conflict.
 
 Selectors for tests (all stable):
   ``[data-address="gross_output:2024"]``  the input, textarea, select or radio group of a field, or the grid cell
@@ -39,6 +40,7 @@ from nicegui import ui
 from nicegui.dependencies import register_esm
 
 from services import clock
+from services.errors import Refusal
 from services.filings.views import CellEdit, FindingView, SheetPatch, SheetView, ValidationResult
 
 MODULES = Path(__file__).parents[2] / "assets" / "static" / "form_sheet"
@@ -120,8 +122,8 @@ class FormSheet(ui.element, component=MODULES / "form_sheet.js"):
         async with self._order:
             try:
                 answer = await handler(event)
-            except Exception:
-                self.patch({"nack": seq, "why": NOT_SAVED})
+            except Exception as error:
+                self.patch({"nack": seq, "why": error.message if isinstance(error, Refusal) else NOT_SAVED})
                 raise
         if isinstance(answer, SheetPatch):
             self.push(answer, ack=seq)

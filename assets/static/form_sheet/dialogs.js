@@ -33,6 +33,7 @@ export class Dialogs {
       h("div", { class: "lvs-dialog-body", tabindex: "0" }, ...spec.body),
       h("div", { class: "lvs-dialog-foot" }, ...spec.buttons.map(([words, act, primary]) => h("button", { type: "button", class: primary ? "lvs-button lvs-primary" : "lvs-button", text: words, onclick: close(act) }))));
     box.addEventListener("keydown", (event) => this.#key(event));
+    box.addEventListener("paste", (event) => event.target === box && spec.kind === "findings" && this.ctl.pasteOn(event));
     this.ctl.layer.append(box);
     box.showPopover?.();
     const anchor = spec.anchor?.();
@@ -80,7 +81,7 @@ export class Dialogs {
       // A figure typed while the pop-up took the focus belongs to the sheet: nothing typed is lost.
       event.stopPropagation();
       this.ctl.typeOn(event);
-    } else event.stopPropagation();
+    } else if (!event.ctrlKey && !event.metaKey) event.stopPropagation(); // undo and redo work from here too
   }
 }
 

@@ -195,7 +195,7 @@ export class FieldParts {
       .filter((finding) => finding.cells[0] === address && (finding.level === "error" ? mark === "error" : finding.level === "warning" && finding.state === "open"))
       .sort((one, other) => LEVELS[one.level].rank - LEVELS[other.level].rank)
       .map((finding) => h("p", { class: `lvs-line lvs-line-${finding.level}` }, levelChip(finding.level), ` ${finding.message}`));
-    if (reason && !model.readonly) lines.push(h("p", { class: "lvs-line lvs-line-lock", text: reason }));
+    if (reason && !model.readonly && !(model.row(address).locked && model.row(address).guidance)) lines.push(h("p", { class: "lvs-line lvs-line-lock", text: reason }));
     control.message.replaceChildren(...lines);
   }
 

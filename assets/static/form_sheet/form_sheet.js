@@ -34,7 +34,7 @@ class Controller {
     this.inGrid = false;
     this.quietUntil = 0;
     this.outbox = new Outbox(`lvce:sheet:${this.full.filingId}:${this.full.userId}`, (kind, body) => this.emit(kind, body), () => this.#mark());
-    this.model.setPending(this.outbox.items);
+    if (!this.model.readonly) this.model.setPending(this.outbox.items);
     window.__sheet = this.#probe();
   }
 
@@ -90,7 +90,8 @@ class Controller {
     this.#counts();
     this.#describe(null);
     this.#listen();
-    this.outbox.replay();
+    if (this.model.readonly) this.#tellUnsaved();
+    else this.outbox.replay();
     idle(() => {
       this.panel = new FindingsPanel(this);
       if (document.documentElement.clientWidth >= WIDE && !this.full.panelClosed) this.togglePanel(true);
@@ -103,6 +104,7 @@ class Controller {
 
   destroy() {
     this.off?.abort();
+    clearTimeout(this.outbox.timer);
     this.dialogs?.drop();
     this.grid?.destroy();
     for (const [name, act] of this.socketHandlers ?? []) window.socket?.off(name, act);
@@ -110,7 +112,7 @@ class Controller {
 
   #fit() {
     const top = this.root.getBoundingClientRect().top + window.scrollY;
-    this.root.style.height = `${Math.max(420, window.innerHeight - Math.min(top, window.innerHeight * 0.5) - 8)}px`;
+    this.root.style.height = `${Math.max(420, window.innerHeight - Math.min(top, window.innerHeight * 0.5) - 16)}px`;
   }
 
   #listen() {
@@ -175,6 +177,13 @@ class Controller {
     if (!this.dialogs.open) return false;
     this.dialogs.close(this.dialogs.open.spec.dismiss);
     return true;
+  }
+
+  /** The form was closed while edits were on their way: show them, so that nothing is lost in silence. */
+  #tellUnsaved() {
+    const changes = this.outbox.items.filter((item) => item.kind === "cells").flatMap((item) => item.body.changes);
+    if (!changes.length) return;
+    this.tell("warning", `有 ${changes.length} 处修改没有保存：${this.model.readonlyReason}`, changes.map(({ a, t }) => `${this.model.place(a)}：${t || "（清空）"}`), () => this.outbox.clear());
   }
 
   #restoreDraft() {
@@ -306,6 +315,11 @@ class Controller {
     if (this.inGrid) this.grid.forward(event);
   }
 
+  pasteOn(event) {
+    this.returnFocus();
+    if (this.inGrid) this.grid.paste(event);
+  }
+
   jump(address, { edit = false } = {}) {
     if (!address) return;
     const place = this.fields.has(address) ? null : this.grid?.place(address);
@@ -322,7 +336,8 @@ class Controller {
   }
 
   toPart(key) {
-    this.parts.get(key)?.scrollIntoView({ block: "start" });
+    const part = this.parts.get(key);
+    if (part) this.scroller.scrollTop += part.getBoundingClientRect().top - this.scroller.getBoundingClientRect().top;
     this.#spy();
   }
 
@@ -331,7 +346,10 @@ class Controller {
   patch(patch) {
     this.patches++;
     const item = Number.isInteger(patch.ack) ? this.outbox.acknowledge(patch.ack) : undefined;
-    if (Number.isInteger(patch.nack)) this.outbox.fail(patch.nack, patch.why ?? "");
+    if (Number.isInteger(patch.nack)) {
+      const refused = this.outbox.fail(patch.nack, patch.why ?? "");
+      if (refused?.kind === "note") this.panel?.giveBack(refused.body);
+    }
     const touched = this.model.take(patch);
     const answered = new Set([...(patch.gone ?? []), ...(patch.found ?? []).filter((finding) => finding.state !== "open").map((finding) => finding.id)]);
     if (answered.size && this.outbox.items.some((one) => one.kind === "note")) this.outbox.drop((one) => one.kind === "note" && answered.has(one.body.finding));
@@ -561,10 +579,10 @@ class Controller {
   }
 
   /** A message with a list; it stays until it is dismissed. */
-  tell(level, title, lines) {
+  tell(level, title, lines, dismissed) {
     clearTimeout(this.sayTimer);
     const box = h("div", { class: `lvs-notice lvs-notice-${level}` },
-      h("div", { class: "lvs-notice-head" }, levelChip(level), h("strong", { text: title }), h("button", { type: "button", class: "lvs-icon-button", "aria-label": "关闭提示", text: "×", onclick: () => (box.remove(), this.returnFocus()) })),
+      h("div", { class: "lvs-notice-head" }, levelChip(level), h("strong", { text: title }), h("button", { type: "button", class: "lvs-icon-button", "aria-label": "关闭提示", text: "×", onclick: () => (box.remove(), dismissed?.(), this.returnFocus()) })),
       h("ul", { tabindex: "0" }, ...lines.map((line) => h("li", { text: line }))));
     this.notice.replaceChildren(box);
   }

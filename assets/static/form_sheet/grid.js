@@ -56,13 +56,13 @@ export class SheetGrid {
     const view = { cellRenderer: this.#cellView() };
     const columnDefs = [
       plain("name", "指标名称", {
-        pinned: "left", width: width.name, cellClass: (p) => `lvs-label${p.data.row?.required ? " lvs-required" : ""}`,
+        pinned: "left", width: width.name, cellRenderer: LabelView, cellClass: (p) => `lvs-label${p.data.row?.required ? " lvs-required" : ""}`,
         valueGetter: (p) => p.data.row?.label ?? "",
         ...(this.rows.some((row) => row.parameter) && {
           spanRows: ({ nodeA, nodeB }) => Boolean(nodeA?.data.row?.parameter && nodeB?.data.row?.parameter) && nodeA.data.row.label === nodeB.data.row.label,
         }),
       }),
-      plain("param", "指标涉及的参数", { pinned: "left", width: width.param, cellClass: "lvs-label", valueGetter: (p) => p.data.row?.parameter ?? "" }),
+      plain("param", "指标涉及的参数", { pinned: "left", width: width.param, cellRenderer: LabelView, cellClass: "lvs-label", valueGetter: (p) => p.data.row?.parameter ?? "" }),
       plain("unit", "单位", { ...view, width: width.unit }),
       ...this.model.years.map((year, index) =>
         plain(`y${index}`, `${year}年指标值`, {
@@ -136,7 +136,7 @@ export class SheetGrid {
 
   /** The address behind a column of a row; null where nothing is stored (fixed unit, 填写说明). */
   address(row, column) {
-    if (column === "unit") return row.units?.length ? `${row.key}:unit` : null;
+    if (column === "unit") return row.units?.length && !row.unitOf ? `${row.key}:unit` : null;
     if (column === "remark") return row.remark ? `${row.key}:remark` : null;
     if (column === "guidance") return null;
     const index = Number(column.slice(1));
@@ -178,6 +178,7 @@ export class SheetGrid {
     if (this.model.changed.has(address)) classes.push("lvs-changed");
     if (this.model.conflicts.has(address)) classes.push("lvs-conflict");
     swapClasses(cell, classes.join(" ") + kept);
+    setOrDrop(cell, "aria-label", `${this.model.place(address)}：${text || "空"}`);
     setOrDrop(cell, "aria-readonly", locked ? "true" : null);
     setOrDrop(cell, "aria-invalid", mark === "error" ? "true" : null);
     setOrDrop(cell, "aria-description", this.#description(address, locked));
@@ -346,7 +347,7 @@ export class SheetGrid {
     });
     host.addEventListener("copy", (event) => this.#copy(event));
     host.addEventListener("cut", (event) => this.#copy(event, true));
-    host.addEventListener("paste", (event) => this.#paste(event));
+    host.addEventListener("paste", (event) => this.paste(event));
     host.addEventListener("mouseover", (event) => this.ctl.hover(event.target.closest?.(".ag-cell, .lvs-title"), host));
     host.addEventListener("mouseleave", () => this.ctl.hover(null, host));
   }
@@ -514,6 +515,7 @@ export class SheetGrid {
   #fixedReason() {
     const row = this.rows[this.head.r];
     const column = this.columns[this.head.c];
+    if (column === "unit" && row.unitOf) return `“${this.model.name(row)}”与“${this.model.name(this.model.rows.get(row.unitOf) ?? row)}”使用同一计量单位，请在那一行选择。`;
     if (column === "unit") return `“${this.model.name(row)}”的计量单位固定为${this.model.unit(row) || "无"}，不能修改。`;
     if (column === "remark") return `“${this.model.name(row)}”不需要特殊情况说明。`;
     return "填写说明只供阅读，不能修改。";
@@ -617,7 +619,7 @@ export class SheetGrid {
     if (cut) this.#clear();
   }
 
-  #paste(event) {
+  paste(event) {
     if (this.editor || !this.head) return;
     event.preventDefault();
     const text = event.clipboardData.getData("text/plain");
@@ -659,6 +661,19 @@ export class SheetGrid {
     this.anchor = { r: r0, c: c0 };
     this.go(last, { extend: true });
     this.ctl.commit(changes, "paste", { refused });
+  }
+}
+
+class LabelView {
+  init({ value }) {
+    this.span = h("span", { class: "lvs-value", text: value ?? "" });
+  }
+  getGui() {
+    return this.span;
+  }
+  refresh({ value }) {
+    this.span.textContent = value ?? "";
+    return true;
   }
 }
 

@@ -1,6 +1,9 @@
 // What was committed here and is not yet acknowledged by the server. Lives in sessionStorage, so that a lost connection, a
 // restarted server or a reloaded page loses nothing; cleared item by item on acknowledgement, and whole at logout.
 
+const FIRST_RETRY = 8_000; // ms after a refusal (a busy database, a full disk); doubled up to the longest
+const LONGEST_RETRY = 120_000;
+
 export class Outbox {
   /** `send(kind, body)` puts one item on the wire; `changed()` is told when the saved mark may differ. */
   constructor(key, send, changed) {
@@ -15,13 +18,15 @@ export class Outbox {
     this.next = Math.max(0, ...this.items.map((item) => item.seq)) + 1;
     this.sent = 0;
     this.acknowledged = 0;
+    this.wait = FIRST_RETRY;
   }
 
   add(kind, body) {
     const seq = this.next++;
     this.items.push({ seq, kind, body });
     this.#store();
-    if (this.online) this.#post(this.items.at(-1));
+    if (this.failure) this.replay(); // in order: what was refused before goes first
+    else if (this.online) this.#post(this.items.at(-1));
     this.changed();
     return seq;
   }
@@ -32,17 +37,26 @@ export class Outbox {
     if (!item) return undefined;
     this.items = this.items.filter((one) => one.seq !== seq);
     this.acknowledged++;
-    this.failure = "";
+    if (!this.items.length) this.failure = "";
+    this.wait = FIRST_RETRY;
     this.#store();
     this.changed();
     return item;
   }
 
-  /** The server said no to one item, with a sentence: it is kept here, and tried again after a reconnect or by hand. */
+  /** The server said no to one item, with a sentence. Cells are kept here, and tried again after a reconnect or by hand;
+   *  an answer to a finding is given back to its author. */
   fail(seq, sentence) {
-    if (!this.items.some((one) => one.seq === seq)) return;
-    this.failure = sentence;
+    const item = this.items.find((one) => one.seq === seq);
+    if (item?.kind === "cells") {
+      this.failure = sentence;
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.failure && this.online && this.replay(), this.wait);
+      this.wait = Math.min(LONGEST_RETRY, this.wait * 2);
+    } else if (item) this.items = this.items.filter((one) => one !== item);
+    this.#store();
     this.changed();
+    return item;
   }
 
   drop(test) {
@@ -58,6 +72,7 @@ export class Outbox {
 
   /** Send everything again, in order; the server takes an item twice without harm. */
   replay() {
+    clearTimeout(this.timer);
     this.failure = "";
     for (const item of this.items) this.#post(item);
     this.changed();
@@ -70,6 +85,7 @@ export class Outbox {
   }
 
   clear() {
+    clearTimeout(this.timer);
     this.items = [];
     this.draft = null;
     this.#store();

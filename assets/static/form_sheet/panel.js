@@ -2,6 +2,7 @@
 
 import { h, LEVELS, levelChip, uniqueId } from "./dom.js";
 
+const GROUPS = { required: "必填项未填", unit: "计量单位", choice: "选项", length: "文字过长", pattern: "格式" };
 const SHOWN = 30; // findings drawn per group before 显示其余
 
 export class FindingsPanel {
@@ -23,6 +24,12 @@ export class FindingsPanel {
       const key = event.target.dataset?.group;
       if (key) this.opened[event.target.open ? "add" : "delete"](`open:${key}`);
     }, true);
+  }
+
+  /** An explanation that was refused stays in its box. */
+  giveBack({ finding, hash, text }) {
+    if (text) this.drafts.set(`${finding}|${hash}`, text);
+    this.render();
   }
 
   #arrange(by) {
@@ -55,12 +62,12 @@ export class FindingsPanel {
   #groups(findings) {
     const groups = new Map();
     for (const finding of findings) {
-      const key = this.by === "rule" ? `${finding.level}|${finding.title}` : (finding.cells[0] ?? "");
+      const key = this.by === "rule" ? `${finding.level}|${GROUPS[finding.rule] ?? finding.title}` : (finding.cells[0] ?? "");
       if (!groups.has(key)) groups.set(key, []);
       groups.get(key).push(finding);
     }
     return [...groups].map(([key, members]) => {
-      const words = this.by === "rule" ? `${members[0].title}（${members.length}）` : this.model.place(key);
+      const words = this.by === "rule" ? `${GROUPS[members[0].rule] ?? members[0].title}（${members.length}）` : this.model.place(key);
       return h("section", { class: "lvs-group" }, h("h3", {}, levelChip(members[0].level), h("span", { text: words })), ...this.#some(key, members));
     });
   }
@@ -83,6 +90,10 @@ export class FindingsPanel {
     const main = finding.cells[0];
     const item = h("article", { class: `lvs-item lvs-item-${finding.level}`, data: { finding: finding.id, state: finding.state } });
     if (main) item.append(h("button", { type: "button", class: "lvs-link lvs-place", text: model.place(main), "aria-label": `转到 ${model.place(main)}`, data: { keep: `jump:${finding.id}` }, onclick: () => ctl.jump(main) }));
+    if (finding.rule === "required" && this.by === "rule") {
+      item.classList.add("lvs-item-short"); // the heading says it: 必填项未填
+      return item;
+    }
     item.append(h("p", { text: finding.message }));
     if (finding.source) item.append(h("p", { class: "lvs-source", text: `依据：${finding.source}` }));
     if (finding.state !== "open")
