@@ -111,6 +111,8 @@ def authorize(actor: Actor, action: Action | Power, subject: Subject | Filing | 
         if where not in POWERS.get(action, {}).get(actor.role, ()):
             raise Forbidden(f"您的角色（{actor.role.caption}）没有这项权限。如确需办理，请联系系统管理员。")
         return
+    if not isinstance(action, Action):
+        raise Forbidden("没有这项操作。请刷新页面后再试。")
     if subject is None or isinstance(subject, Place):
         if action is Action.OPEN and Relation.OWN in MATRIX[action].get(actor.role, ()):
             return

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from sqlmodel import Session
+from sqlalchemy import func, select
+from sqlmodel import Session, col
 
 from models import Cell, Filing, Organisation, Stamp, StoredFile, TemplateCopy
-from models.enums import CellKind, FileKind, FilingStatus, Form
+from models.enums import CellKind, FileKind, FilingStatus, Form, Role
 from services import clock
 from services.actors import Actor
 from services.filings import moves
 from services.forms import digest, loader
 from services.forms.findings import CellValue
 from services.forms.template import Address
+from services.reviews import decisions, opinions
 
 SMALL = """
 form = "green_factory"
@@ -115,7 +117,7 @@ def make_ready(s: Session, actor: Actor, filing_id: int) -> str:
     filing = s.get_one(Filing, filing_id)
     cells = {
         Address(c.field, c.slot): CellValue(c.text, c.kind, c.value)
-        for c in s.query(Cell).filter(Cell.filing_id == filing_id)
+        for c in s.execute(select(Cell).where(col(Cell.filing_id) == filing_id)).scalars()
     }
     figures = digest.of(TEMPLATE.digest, cells)
     filing.validated_digest = figures
@@ -138,7 +140,7 @@ def make_ready(s: Session, actor: Actor, filing_id: int) -> str:
 
 def store(s: Session, actor: Actor, filing_id: int, kind: FileKind) -> int:
     """A file row; its content is nobody's business here."""
-    count = s.query(StoredFile).count()
+    count = s.execute(select(func.count(col(StoredFile.id)))).scalar_one()
     row = StoredFile(
         kind=kind,
         organisation_id=actor.organisation_id,
@@ -178,3 +180,17 @@ def submitted(s: Session, actor: Actor, **values: str) -> int:
 
 def status(s: Session, filing_id: int) -> FilingStatus:
     return s.get_one(Filing, filing_id).status
+
+
+def pass_up(s: Session, filing_id: int, *offices: Actor) -> None:
+    """审核通过 by these offices one after the other, with the letter where it is required."""
+    for office in offices:
+        if office.role is Role.CITY:
+            opinions.attach_letter(s, office, filing_id, store(s, office, filing_id, FileKind.LETTER))
+        (decisions.approve if office.role is Role.MINISTRY else decisions.forward)(s, office, filing_id, "同意上报。")
+
+
+def sent_back(s: Session, filing_id: int, office: Actor, *questions: tuple[str, str]) -> None:
+    """退回 to the unit with these questions, or with one on the whole."""
+    asked = questions or (("", "请核实。"),)
+    decisions.send_back(s, office, filing_id, "数据需要核实。", new_questions=asked)

@@ -99,7 +99,7 @@ def tab_counts(s: Session, actor: Actor, form: Form, year: int) -> Mapping[str, 
         deleted = permissions.visible(select(func.count(col(Filing.id))), actor).where(*here)
         return {"deleted": s.execute(deleted).scalar_one()}
     grouped = permissions.visible(select(col(Filing.status), func.count()), actor).where(*here)
-    found = dict(s.execute(grouped.group_by(col(Filing.status))).tuples().all())
+    found = dict(s.execute(grouped.group_by(col(Filing.status))).all())
     mine = permissions.visible(select(func.count(col(Filing.id))), actor).where(*here, _mine(actor))
     counts = {
         "mine": s.execute(mine).scalar_one(),

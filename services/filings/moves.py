@@ -27,7 +27,7 @@ from services.filings import standing, working
 from services.filings.views import Receipt
 from services.forms import digest
 from services.reviews import risk
-from services.workflow import routes
+from services.workflow import routes, transitions
 from services.workflow.facts import StepFact
 
 DELETE_WORD = "删除"  # what a person types to confirm; 删除的申报不能找回
@@ -62,7 +62,6 @@ def submit(s: Session, actor: Actor, filing_id: int) -> Receipt:
         actor,
         filing,
         action,
-        FilingStatus.REVIEW,
         detail=f"第{version.no}版，回执{version.receipt_number}，上报至{first_step.authority_name}"
         + ("（逾期）" if late else ""),
         after=figures,
@@ -116,7 +115,6 @@ def withdraw(s: Session, actor: Actor, filing_id: int) -> None:
         actor,
         filing,
         Action.WITHDRAW,
-        FilingStatus.DRAFT,
         detail=f"第{version.no}版已取消上报",
         before=version.digest,
         current_version_id=None,
@@ -145,7 +143,6 @@ def delete(s: Session, actor: Actor, filing_id: int, typed: str) -> None:
         actor,
         filing,
         Action.DELETE,
-        filing.status,
         detail=f"{filing.unit_name} {filing.number}",
         before=figures,
         deleted_at=clock.now(),
@@ -163,7 +160,6 @@ def restore(s: Session, actor: Actor, filing_id: int) -> None:
         actor,
         filing,
         Action.RESTORE,
-        filing.status,
         detail=f"{filing.unit_name} {filing.number}",
         after=figures,
         deleted_at=None,
@@ -176,14 +172,17 @@ def move(
     actor: Actor,
     filing: Filing,
     action: Action,
-    to: FilingStatus,
     *,
     detail: str,
+    to: FilingStatus | None = None,
     before: str = "",
     after: str = "",
     **changes: Any,
 ) -> None:
-    """The one write of a status. Raises Conflict if the row is not the one that was read; the caller has checked the guards."""
+    """The one write of a status, to where the table says (or ``to``, where an action has two ends). Raises Conflict if the
+    row is not the one that was read; the caller has checked the guards.
+    """
+    to = to or transitions.target(action) or filing.status
     seen = filing.status, filing.revision
     s.flush()
     statement = (

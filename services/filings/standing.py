@@ -242,12 +242,12 @@ def _read(s: Session, filings: Sequence[Filing]) -> _Batch:
         query = select(col(FilingVersion.filing_id), col(FilingVersion.digest)).where(
             col(FilingVersion.id).in_(returned)
         )
-        batch.digests = dict(s.execute(query).tuples().all())
+        batch.digests = dict(s.execute(query).all())
     at_home = [f.id for f in filings if f.status not in (FilingStatus.REVIEW, FilingStatus.DONE)]
     if at_home:
         newest = select(func.max(col(Stamp.id))).where(col(Stamp.filing_id).in_(at_home)).group_by(col(Stamp.filing_id))
         bound = select(col(Stamp.filing_id), col(Stamp.digest)).where(col(Stamp.id).in_(newest))
-        batch.stamps = dict(s.execute(bound).tuples().all())
+        batch.stamps = dict(s.execute(bound).all())
         homes = {f.organisation_id for f in filings if f.status not in (FilingStatus.REVIEW, FilingStatus.DONE)}
         units = s.execute(select(Organisation).where(col(Organisation.id).in_(homes))).scalars().all()
         batch.legs = dict(route_of(s, units))

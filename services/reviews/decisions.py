@@ -26,7 +26,7 @@ from services.errors import Conflict, NotFound, Refusal
 from services.filings import moves, standing, working
 from services.forms.template import Address
 from services.reviews import questions
-from services.workflow import guards
+from services.workflow import guards, transitions
 
 MOST_AT_ONCE = 200
 OPINION_LENGTH = 2000
@@ -49,7 +49,7 @@ def forward(s: Session, actor: Actor, filing_id: int, opinion: str, *, seen_vers
     version = _version(s, filing, seen_version)
     step = _own_step(s, filing)
     following = next(fact for fact in [known.facts.after(step.tier)] if fact is not None)
-    _decide(step, actor, StepStatus.FORWARDED, _words(opinion, "审核意见", OPINION_LENGTH, "opinion"))
+    _decide(step, actor, Action.FORWARD, _words(opinion, "审核意见", OPINION_LENGTH, "opinion"))
     receiver = _step(s, filing, following.tier)
     _open(receiver)
     s.add_all([step, receiver])
@@ -58,7 +58,6 @@ def forward(s: Session, actor: Actor, filing_id: int, opinion: str, *, seen_vers
         actor,
         filing,
         Action.FORWARD,
-        FilingStatus.REVIEW,
         detail=f"{step.authority_name}审核通过，上报至{receiver.authority_name}：{step.opinion}",
         after=version.digest,
         current_tier=receiver.tier,
@@ -73,7 +72,7 @@ def approve(s: Session, actor: Actor, filing_id: int, opinion: str, *, seen_vers
     filing, _ = standing.require(s, actor, Action.APPROVE, filing_id)
     version = _version(s, filing, seen_version)
     step = _own_step(s, filing)
-    _decide(step, actor, StepStatus.APPROVED, _words(opinion, "审核意见", OPINION_LENGTH, "opinion"))
+    _decide(step, actor, Action.APPROVE, _words(opinion, "审核意见", OPINION_LENGTH, "opinion"))
     version.status = VersionStatus.APPROVED
     s.add_all([step, version])
     moves.move(
@@ -81,7 +80,6 @@ def approve(s: Session, actor: Actor, filing_id: int, opinion: str, *, seen_vers
         actor,
         filing,
         Action.APPROVE,
-        FilingStatus.DONE,
         detail=f"{step.authority_name}审核完成：{step.opinion}",
         after=version.digest,
         current_tier=None,
@@ -123,7 +121,7 @@ def send_back(
     if to == "below" and below is None:
         raise Refusal("本级是第一个审核层级，没有下一级可退。请选择退回申报单位。", field="to")
     limits = None if scope is None else _scope(s, filing, scope)
-    _decide(step, actor, StepStatus.RETURNED, words)
+    _decide(step, actor, Action.SEND_BACK, words)
     s.add(step)
     detail = f"{step.authority_name}退回{'申报单位' if below is None else below.authority_name}：{words}（核实问题 {len(drafts)} 个，附件 {len(files)} 份）"
     if below is not None:
@@ -135,7 +133,7 @@ def send_back(
             actor,
             filing,
             Action.SEND_BACK,
-            FilingStatus.REVIEW,
+            to=FilingStatus.REVIEW,
             detail=detail,
             before=version.digest,
             current_tier=receiver.tier,
@@ -156,7 +154,6 @@ def send_back(
         actor,
         filing,
         Action.SEND_BACK,
-        FilingStatus.RETURNED,
         detail=detail,
         before=version.digest,
         current_tier=None,
@@ -186,7 +183,6 @@ def recall(s: Session, actor: Actor, filing_id: int) -> None:
         actor,
         filing,
         Action.RECALL,
-        FilingStatus.REVIEW,
         detail=f"{step.authority_name}从{next_step.authority_name}收回",
         current_tier=step.tier,
         current_authority_id=step.authority_id,
@@ -218,7 +214,6 @@ def transfer(s: Session, actor: Actor, filing_id: int, authority_id: int, reason
         actor,
         filing,
         Action.TRANSFER,
-        FilingStatus.REVIEW,
         detail=f"{before}转送{office.name}：{words}",
         current_authority_id=office.id,
     )
@@ -234,7 +229,7 @@ def offices_for_transfer(s: Session, actor: Actor, filing_id: int) -> tuple[tupl
         col(Organisation.status) == OrgStatus.ACTIVE,
         col(Organisation.id) != actor.organisation_id,
     )
-    return tuple((i, name) for i, name in s.execute(query.order_by(col(Organisation.region_code))).tuples())
+    return tuple((i, name) for i, name in s.execute(query.order_by(col(Organisation.region_code))))
 
 
 def bulk_forward(s: Session, actor: Actor, filing_ids: Sequence[int], opinion: str) -> tuple[BulkLine, ...]:
@@ -286,8 +281,8 @@ def _own_step(s: Session, filing: Filing) -> Step:
     return _step(s, filing, filing.current_tier)
 
 
-def _decide(step: Step, actor: Actor, status: StepStatus, opinion: str) -> None:
-    step.status, step.opinion, step.decided_at = status, opinion, clock.now()
+def _decide(step: Step, actor: Actor, action: Action, opinion: str) -> None:
+    step.status, step.opinion, step.decided_at = transitions.STEP_AFTER[action], opinion, clock.now()
     step.decided_by_id, step.decided_by_name = actor.user_id, actor.name
 
 

@@ -140,7 +140,7 @@ def experts(s: Session, actor: Actor, filing_id: int) -> tuple[tuple[int, str], 
     query = select(col(User.id), col(User.name)).where(
         col(User.role) == Role.EXPERT, col(User.enabled), col(User.id).not_in(taken)
     )
-    return tuple((i, name) for i, name in s.execute(query.order_by(col(User.name))).tuples() if i is not None)
+    return tuple((i, name) for i, name in s.execute(query.order_by(col(User.name))) if i is not None)
 
 
 def assign_experts(s: Session, actor: Actor, filing_id: int, expert_ids: Sequence[int]) -> None:

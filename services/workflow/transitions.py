@@ -222,6 +222,5 @@ STEP_AFTER: Mapping[Action, StepStatus] = {
     Action.FORWARD: StepStatus.FORWARDED,
     Action.APPROVE: StepStatus.APPROVED,
     Action.SEND_BACK: StepStatus.RETURNED,
-    Action.RECALL: StepStatus.REVIEWING,
 }
 """What each decision makes of the tier's own step."""
