@@ -1,0 +1,300 @@
+"""Batches (批量导出): many forms as one zip, a 汇总表 of any length. In the background, two at a time, with progress and cancel.
+
+A batch belongs to a person. Its work runs in child processes of low priority, so that pages stay fast; what is ready lies in
+a folder until it is fetched or a day has passed. A restart of the server ends all batches: they are asked for again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import subprocess
+import sys
+import zipfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any, Literal
+
+from services import clock
+from services.documents.child import ROOT
+from services.documents.printer import Packer, receive
+from services.documents.snapshot import FilingSnapshot
+from services.errors import NotFound, Refusal
+
+AT_ONCE = 2
+KEPT = timedelta(hours=24)
+MOST_WAITING = 4  # of one person
+_ZIP_TIME = (2025, 1, 1, 0, 0, 0)  # of every entry: the same forms give the same zip
+_NOT_PRINTED = "有一份表没能生成 PDF，导出没有完成。请重试；仍不成功的，请联系系统管理员。"
+
+Stage = Literal["waiting", "running", "ready", "failed", "cancelled"]
+Row = Sequence[str | Decimal | None]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """批量导出 as its owner sees it."""
+
+    id: str
+    title: str
+    file_name: str
+    stage: Stage
+    done: int
+    total: int
+    asked_at: datetime
+    message: str = ""  # why it failed
+
+    @property
+    def is_over(self) -> bool:
+        return self.stage in ("ready", "failed", "cancelled")
+
+
+class Cancelled(Exception):
+    """The owner does not want it any more."""
+
+
+@dataclass(slots=True)
+class Ticket:
+    """What the work of a batch is given: where to write, how to tell how far it is; raises :class:`Cancelled` on ``step``."""
+
+    path: Path
+    _batch: _Batch
+
+    @property
+    def file_name(self) -> str:
+        return self._batch.view.file_name
+
+    def expect(self, total: int) -> None:
+        self._batch.view = replace(self._batch.view, total=total)
+
+    def step(self, done: int) -> None:
+        if self._batch.stop.is_set():
+            raise Cancelled
+        self._batch.view = replace(self._batch.view, done=done)
+
+
+@dataclass(slots=True)
+class _Batch:
+    view: BatchView
+    owner: int
+    path: Path
+    stop: Event = field(default_factory=Event)
+
+
+Work = Callable[[Ticket], None]
+Told = Callable[[BatchView], None]
+
+
+class Batches:
+    """批量导出 of one server. ``folder`` holds what is ready and what is being written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for left in self._folder.iterdir():
+            left.unlink()
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="batch")
+        self._lock = Lock()
+        self._batches: dict[str, _Batch] = {}
+
+    def start(self, owner: int, title: str, file_name: str, work: Work, told: Told | None = None) -> BatchView:
+        """Queue a batch; ``told`` is called in the background thread when it is over. Raises Refusal if too many wait."""
+        self._forget_old()
+        waiting = [batch for batch in self._of(owner) if not batch.view.is_over]
+        if len(waiting) >= MOST_WAITING:
+            raise Refusal(f"您已有 {len(waiting)} 项导出在进行或排队。请等其中一项完成，或取消一项后再导出。")
+        id_ = secrets.token_hex(8)
+        view = BatchView(id_, title, file_name, "waiting", 0, 0, clock.now())
+        batch = _Batch(view, owner, self._folder / id_)
+        with self._lock:
+            self._batches[id_] = batch
+        self._threads.submit(self._run, batch, work, told)
+        return view
+
+    def mine(self, owner: int) -> tuple[BatchView, ...]:
+        """Newest first."""
+        return tuple(batch.view for batch in reversed(self._of(owner)))
+
+    def look(self, owner: int, id_: str) -> BatchView:
+        return self._find(owner, id_).view
+
+    def cancel(self, owner: int, id_: str) -> BatchView:
+        """Stop it, or throw away what is ready."""
+        batch = self._find(owner, id_)
+        batch.stop.set()
+        if batch.view.stage in ("waiting", "ready"):
+            batch.view = replace(batch.view, stage="cancelled")
+            batch.path.unlink(missing_ok=True)
+        return batch.view
+
+    def result(self, owner: int, id_: str) -> tuple[str, Path]:
+        """File name and place of what is ready; raises :class:`Refusal` while it is not."""
+        batch = self._find(owner, id_)
+        if batch.view.stage != "ready":
+            raise Refusal("这项导出还没有完成或已取消，暂时不能下载。请在导出列表中查看进度。")
+        return batch.view.file_name, batch.path
+
+    def close(self) -> None:
+        for batch in list(self._batches.values()):
+            batch.stop.set()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, batch: _Batch, work: Work, told: Told | None) -> None:
+        if batch.stop.is_set():
+            return
+        batch.view = replace(batch.view, stage="running")
+        try:
+            work(Ticket(batch.path, batch))
+            batch.view = replace(batch.view, stage="ready", done=batch.view.total)
+        except Cancelled:
+            batch.view = replace(batch.view, stage="cancelled")
+        except Refusal as refusal:
+            batch.view = replace(batch.view, stage="failed", message=refusal.message)
+        except OSError:
+            batch.view = replace(
+                batch.view, stage="failed", message="磁盘空间不足或无法写入，导出没有完成。请联系系统管理员后重试。"
+            )
+        except Exception:
+            batch.view = replace(
+                batch.view, stage="failed", message="导出没有完成。请重试；仍不成功的，请联系系统管理员。"
+            )
+            raise
+        finally:
+            if batch.view.stage != "ready":
+                batch.path.unlink(missing_ok=True)
+            if told is not None and batch.view.is_over:
+                told(batch.view)
+
+    def _of(self, owner: int) -> list[_Batch]:
+        with self._lock:
+            return [batch for batch in self._batches.values() if batch.owner == owner]
+
+    def _find(self, owner: int, id_: str) -> _Batch:
+        batch = self._batches.get(id_)
+        if batch is None or batch.owner != owner:
+            raise NotFound
+        return batch
+
+    def _forget_old(self) -> None:
+        with self._lock:
+            for id_, batch in list(self._batches.items()):
+                if batch.view.is_over and clock.now() - batch.view.asked_at > KEPT:
+                    batch.path.unlink(missing_ok=True)
+                    del self._batches[id_]
+
+
+def forms_zip(ticket: Ticket, snapshots: Iterable[FilingSnapshot], total: int, *, processes: int = AT_ONCE) -> None:
+    """All forms as PDFs in one zip, printed by ``processes`` children; the order inside follows the order given."""
+    ticket.expect(total)
+    names: set[str] = set()
+    with ExitStack() as stack:
+        target = stack.enter_context(zipfile.ZipFile(ticket.path, "w", zipfile.ZIP_STORED))
+        printers = [stack.enter_context(_Printer()) for _ in range(processes)]
+        waiting: deque[tuple[str, Future[bytes]]] = deque()  # each child works on one while the next is on its way
+        done = 0
+
+        def collect() -> None:
+            nonlocal done
+            name, form = waiting.popleft()
+            target.writestr(zipfile.ZipInfo(name, date_time=_ZIP_TIME), form.result())
+            done += 1
+            ticket.step(done)
+
+        for number, snapshot in enumerate(snapshots):
+            if len(waiting) >= 2 * processes:
+                collect()
+            waiting.append((_entry_name(snapshot, names), printers[number % processes].print(snapshot)))
+        while waiting:
+            collect()
+
+
+def summary(
+    ticket: Ticket, title: str, heads: Sequence[str], widths: Sequence[float], rows: Iterable[Row], total: int
+) -> None:
+    """汇总表 as xlsx, or as csv if the name of the file ends so: spooled here, written by a child."""
+    ticket.expect(total)
+    suffix = ".csv" if ticket.file_name.endswith(".csv") else ".xlsx"
+    spool, target = ticket.path.with_suffix(".spool"), ticket.path.with_suffix(suffix)
+    try:
+        with spool.open("w", encoding="utf-8") as lines:
+            for number, line in enumerate(_spooled([title, list(heads), list(widths)], rows)):
+                lines.write(line)
+                if number % 500 == 0:
+                    ticket.step(0)
+        command = [sys.executable, "-m", "services.documents.summary", str(spool), str(target)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            try:
+                for line in child.stdout:
+                    ticket.step(min(int(line), total))
+            except BaseException:
+                child.kill()
+                raise
+        if child.returncode:
+            raise OSError(child.returncode)
+        target.replace(ticket.path)
+    finally:
+        spool.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
+
+
+class _Printer:
+    """One printing child; leaving the block ends it, whatever it is doing. Its answers are read by a thread of their own:
+    a child that cannot hand over a form would not take the next snapshot either."""
+
+    def __enter__(self) -> _Printer:
+        command = [sys.executable, "-m", "services.documents.printer"]
+        self._child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._child.stdin is not None
+        self._packer = Packer(self._child.stdin)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="printer")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.kill()
+        self._child.wait()
+        self._reader.shutdown(wait=True, cancel_futures=True)
+        for stream in (self._child.stdin, self._child.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+    def print(self, snapshot: FilingSnapshot) -> Future[bytes]:
+        try:
+            self._packer.send(snapshot)
+        except OSError:
+            raise Refusal(_NOT_PRINTED) from None
+        return self._reader.submit(self._take)
+
+    def _take(self) -> bytes:
+        assert self._child.stdout is not None
+        content = receive(self._child.stdout)
+        if content is None:
+            raise Refusal(_NOT_PRINTED)
+        return content
+
+
+def _entry_name(snapshot: FilingSnapshot, taken: set[str]) -> str:
+    """单位名称_填报编号.pdf, without what a file system refuses."""
+    base = re.sub(r'[\\/:*?"<>|\x00-\x1f]+', "", f"{snapshot.unit_name}_{snapshot.number}").strip(". ")[:120]
+    name, again = f"{base}.pdf", 1
+    while name in taken:
+        again += 1
+        name = f"{base}_{again}.pdf"
+    taken.add(name)
+    return name
+
+
+def _spooled(head: list[Any], rows: Iterable[Row]) -> Iterator[str]:
+    yield json.dumps(head, ensure_ascii=True) + "\n"
+    for row in rows:
+        items = [{"n": format(item, "f")} if isinstance(item, Decimal) else item or "" for item in row]
+        yield json.dumps(items, ensure_ascii=True) + "\n"

@@ -1,0 +1,102 @@
+"""汇总表 as xlsx or csv from a spool of rows, written in a child process: any number of rows in constant memory.
+
+Run as ``python -m services.documents.summary SPOOL TARGET`` by ``batches``. The spool holds one JSON list a line: first
+``[title, heads, widths]``, then the rows; strings are text, numbers are given as ``{"n": "12.5"}``. Prints a line every 500 rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+STEP = 500
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_FORMULA_STARTS = tuple("=+-@\t\r")
+_LONGEST_TEXT, _EXACT_DIGITS = 32_767, 15
+
+
+def main(spool: str, target: str) -> int:
+    if hasattr(os, "nice"):
+        os.nice(10)
+    with Path(spool).open(encoding="utf-8") as lines:
+        head = json.loads(next(lines))
+        rows = _counted(json.loads(line) for line in lines)
+        (write_csv if target.endswith(".csv") else write_xlsx)(Path(target), head, rows)
+    return 0
+
+
+def write_xlsx(target: Path, head: list[Any], rows: Iterator[list[Any]]) -> None:
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Alignment, Font, PatternFill
+
+    title, heads, widths = head
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(title[:31])
+    for number, width in enumerate(widths):
+        sheet.column_dimensions[_letter(number + 1)].width = width
+    sheet.freeze_panes = "A2"
+    top = []
+    for text in heads:
+        cell = WriteOnlyCell(sheet, text)
+        cell.font, cell.fill = Font(bold=True), PatternFill("solid", fgColor="FFE7F3EE")
+        cell.alignment = Alignment(wrap_text=True, vertical="center")
+        top.append(cell)
+    sheet.append(top)
+    sheet.auto_filter.ref = f"A1:{_letter(len(heads))}1"
+    for row in rows:
+        sheet.append([_value(sheet, WriteOnlyCell, item) for item in row])
+    book.save(target)
+
+
+def write_csv(target: Path, head: list[Any], rows: Iterator[list[Any]]) -> None:
+    """With a byte order mark, by which Excel knows UTF-8; text that looks like a formula gets an apostrophe."""
+    with target.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(head[1])
+        for row in rows:
+            writer.writerow([item["n"] if isinstance(item, dict) else _harmless(item) for item in row])
+
+
+def _counted(rows: Iterator[list[Any]]) -> Iterator[list[Any]]:
+    for number, row in enumerate(rows, 1):
+        yield row
+        if number % STEP == 0:
+            sys.stdout.write(f"{number}\n")
+            sys.stdout.flush()
+
+
+def _value(sheet: Any, make: Any, item: Any) -> Any:
+    if isinstance(item, dict):
+        figure = Decimal(item["n"])
+        return figure if len(figure.as_tuple().digits) <= _EXACT_DIGITS else item["n"]
+    text = _FORBIDDEN.sub("", item)[:_LONGEST_TEXT]
+    if not text.startswith(_FORMULA_STARTS):
+        return text
+    cell = make(sheet, "")
+    cell._value, cell.data_type = text, "s"
+    cell.quotePrefix = True
+    return cell
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _letter(column: int) -> str:
+    letters = ""
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,192 @@
+"""Batches: what is asked for comes whole, can be cancelled, belongs to one person, and failing says so."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from threading import Event
+
+import openpyxl
+import pytest
+
+from services import clock
+from services.documents import batches, pdf
+from services.documents.batches import Batches, BatchView, Ticket
+from services.documents.snapshot import FilingSnapshot
+from services.errors import NotFound, Refusal
+from tests import papers
+
+OWNER, OTHER = 7, 8
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Batches]:
+    made = Batches(tmp_path / "batches")
+    yield made
+    made.close()
+
+
+class Waiter:
+    """Collects what a batch tells when it is over."""
+
+    def __init__(self) -> None:
+        self.views: list[BatchView] = []
+        self._over = Event()
+
+    def __call__(self, view: BatchView) -> None:
+        self.views.append(view)
+        self._over.set()
+
+    def wait(self) -> BatchView:
+        assert self._over.wait(60)
+        return self.views[-1]
+
+
+def written(desk: Batches, name: str, work: batches.Work) -> Path:
+    told = Waiter()
+    view = desk.start(OWNER, "导出", name, work, told)
+    over = told.wait()
+    assert (over.stage, over.message) == ("ready", "")
+    return desk.result(OWNER, view.id)[1]
+
+
+def test_a_zip_holds_every_form_as_it_is_printed_alone(desk: Batches) -> None:
+    full = papers.full()
+    asked = [replace(full, number=f"GF-2025-440115-{n:05}") for n in range(5)]
+    path = written(desk, "表.zip", lambda ticket: batches.forms_zip(ticket, asked, len(asked)))
+    with zipfile.ZipFile(path) as found:
+        assert found.namelist() == [f"广州南沙晟电电路有限公司_{one.number}.pdf" for one in asked]
+        assert found.read(found.namelist()[3]) == pdf.form_pdf(asked[3])
+
+
+def test_names_in_a_zip_are_safe_and_differ(desk: Batches) -> None:
+    full = papers.full()
+    asked = [replace(full, unit_name='../a\\b:"*', number="1"), replace(full, unit_name="..ab", number="1")]
+    path = written(desk, "表.zip", lambda ticket: batches.forms_zip(ticket, asked, 2))
+    with zipfile.ZipFile(path) as found:
+        assert found.namelist() == ["ab_1.pdf", "ab_1_2.pdf"]
+
+
+ROWS = [
+    ("广州某厂", Decimal("12.50"), "=1+1"),
+    ("佛山某厂", None, "-"),
+    ("深圳\x00某厂", Decimal("12345678901234567890"), ""),
+]
+HEADS, WIDTHS = ("单位名称", "工业总产值（万元）", "说明"), (30, 16, 20)
+
+
+def test_a_summary_as_workbook_has_numbers_as_numbers_and_no_formula(desk: Batches) -> None:
+    path = written(desk, "汇总表.xlsx", lambda t: batches.summary(t, "汇总表", HEADS, WIDTHS, iter(ROWS), 3))
+    sheet = openpyxl.load_workbook(io.BytesIO(path.read_bytes())).active
+    assert [[cell.value for cell in row] for row in sheet.iter_rows()] == [
+        list(HEADS),
+        ["广州某厂", 12.5, "=1+1"],
+        ["佛山某厂", None, "-"],
+        ["深圳某厂", "12345678901234567890", None],
+    ]
+    assert "f" not in {cell.data_type for row in sheet.iter_rows() for cell in row}
+
+
+def test_a_summary_as_csv_opens_in_excel_and_runs_nothing(desk: Batches) -> None:
+    path = written(desk, "汇总表.csv", lambda t: batches.summary(t, "汇总表", HEADS, WIDTHS, iter(ROWS), 3))
+    content = path.read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+    assert rows[0] == list(HEADS) and rows[1] == ["广州某厂", "12.50", "'=1+1"] and rows[2] == ["佛山某厂", "", "'-"]
+
+
+def test_a_cancelled_batch_stops_and_leaves_nothing(desk: Batches, tmp_path: Path) -> None:
+    begun, go_on = Event(), Event()
+
+    def work(ticket: Ticket) -> None:
+        ticket.path.write_bytes(b"half")
+        begun.set()
+        assert go_on.wait(30)
+        ticket.step(1)
+
+    told = Waiter()
+    view = desk.start(OWNER, "导出", "a.zip", work, told)
+    assert begun.wait(30)
+    desk.cancel(OWNER, view.id)
+    go_on.set()
+    assert told.wait().stage == "cancelled"
+    assert list((tmp_path / "batches").iterdir()) == []
+    with pytest.raises(Refusal, match="不能下载"):
+        desk.result(OWNER, view.id)
+
+
+def test_a_cancelled_zip_ends_its_children(desk: Batches) -> None:
+    told, asked = Waiter(), Event()
+
+    def endless() -> Iterator[FilingSnapshot]:
+        assert asked.wait(30)
+        desk.cancel(OWNER, view.id)
+        while True:
+            yield papers.full()
+
+    view = desk.start(OWNER, "导出", "a.zip", lambda ticket: batches.forms_zip(ticket, endless(), 10_000), told)
+    asked.set()
+    assert told.wait().stage == "cancelled"
+
+
+def test_two_run_at_a_time_and_a_person_may_queue_only_a_few(desk: Batches) -> None:
+    go_on, running = Event(), []
+
+    def work(ticket: Ticket) -> None:
+        running.append(1)
+        assert go_on.wait(30)
+        ticket.path.write_bytes(b"x")
+
+    told = [Waiter() for _ in range(batches.MOST_WAITING)]
+    for one in told:
+        desk.start(OWNER, "导出", "a.zip", work, one)
+    with pytest.raises(Refusal, match="排队"):
+        desk.start(OWNER, "导出", "a.zip", work)
+    assert len(running) <= batches.AT_ONCE
+    go_on.set()
+    assert [one.wait().stage for one in told] == ["ready"] * batches.MOST_WAITING
+
+
+def test_a_failed_batch_says_what_to_do(desk: Batches) -> None:
+    def work(ticket: Ticket) -> None:
+        raise OSError("No space left on device: /secret/path")
+
+    told = Waiter()
+    desk.start(OWNER, "导出", "a.zip", work, told)
+    over = told.wait()
+    assert over.stage == "failed" and over.message.endswith("。") and "secret" not in over.message
+
+
+def test_nobody_else_sees_cancels_or_fetches_it(desk: Batches) -> None:
+    told = Waiter()
+    view = desk.start(OWNER, "导出", "a.zip", lambda ticket: ticket.path.write_bytes(b"x") and None, told)
+    told.wait()
+    assert desk.mine(OTHER) == () and [one.id for one in desk.mine(OWNER)] == [view.id]
+    for ask in (desk.look, desk.cancel, desk.result):
+        with pytest.raises(NotFound):
+            ask(OTHER, view.id)
+
+
+def test_old_results_are_thrown_away(desk: Batches, tmp_path: Path) -> None:
+    told = Waiter()
+    view = desk.start(OWNER, "导出", "a.zip", lambda ticket: ticket.path.write_bytes(b"x") and None, told)
+    told.wait()
+    with clock.frozen(view.asked_at + batches.KEPT + timedelta(minutes=1)):
+        desk.start(OWNER, "导出", "b.zip", lambda ticket: None, again := Waiter())
+        again.wait()
+    with pytest.raises(NotFound):
+        desk.look(OWNER, view.id)
+
+
+def test_a_restart_clears_what_was_left_half_done(tmp_path: Path) -> None:
+    folder = tmp_path / "batches"
+    folder.mkdir()
+    (folder / "old.spool").write_text("x")
+    Batches(folder).close()
+    assert list(folder.iterdir()) == []
