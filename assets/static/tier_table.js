@@ -29,6 +29,9 @@ export default {
                 <span v-else>{{ r.unit }}</span>
                 <div class="lv-td-sub">{{ r.under }}</div>
               </template>
+              <template v-else-if="c.key === 'submitted'">
+                {{ r.submitted }}<div v-if="r.submittedAt" class="lv-td-sub">{{ r.submittedAt }}</div>
+              </template>
               <template v-else-if="c.key === 'status'">
                 <span class="lv-chip" :class="'lv-tone-' + r.tone"><q-icon :name="r.icon" aria-hidden="true"></q-icon>{{ r.status }}</span>
                 <div v-if="r.statusNotes.length" class="lv-td-sub">
@@ -39,7 +42,7 @@ export default {
                 <div :class="'lv-step lv-step-' + r.steps[c.tier].kind" :title="r.steps[c.tier].hint">
                   {{ r.steps[c.tier].text }}<span v-if="r.steps[c.tier].when" class="lv-td-sub lv-inline">{{ r.steps[c.tier].when }}</span>
                 </div>
-                <div v-if="r.steps[c.tier].notes" class="lv-td-sub" :title="r.steps[c.tier].notes">{{ r.steps[c.tier].notes }}</div>
+                <div v-if="r.steps[c.tier].notes" class="lv-td-sub" :title="r.steps[c.tier].hint">{{ r.steps[c.tier].notes }}</div>
               </template>
               <template v-else-if="c.key === 'risk'">
                 <span class="lv-risk" tabindex="0" :data-reason="r.riskWords" :aria-label="'风险分 ' + r.risk + '，' + r.riskWords">{{ r.risk }}</span>

@@ -177,7 +177,8 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
                 rows.update((row.id, row) for row in found.rows)
                 total, counts = found.total, found.counts
                 empty.set_text(EMPTY[q.tab])
-                table.show(found.rows, columns(found.tier_names, authority=True), sort=q.sort, descending=q.descending)
+                heads = columns(found.tier_names, authority=True)
+                table.show(found.rows, heads, sort=q.sort, descending=q.descending, pick=q.tab == "mine")
             last = max(1, -(-total // q.page_size))
             pages.max = last
             state.quiet = True

@@ -12,7 +12,7 @@ from nicegui import events, ui
 
 from models.enums import TIERS, Action, FilingStatus, StepStatus
 from services import clock
-from services.filings.views import FilingRow, StepView
+from services.filings.views import ActionView, FilingRow, StepView
 from ui import words
 
 COMPONENT = Path(__file__).parents[2] / "assets" / "static" / "tier_table.js"
@@ -26,6 +26,7 @@ STEP_KINDS: Mapping[StepStatus, str] = {
     StepStatus.APPROVED: "done",
 }
 DANGEROUS = frozenset({Action.DELETE})
+DECISIONS = frozenset({Action.FORWARD, Action.APPROVE, Action.SEND_BACK})  # taken on the review page, after reading
 BY_WORD = {action.value: action for action in Action}
 
 
@@ -66,7 +67,7 @@ class TierTable(ui.element, component=COMPONENT):
         on_picked: Callable[[list[int]], Any] | None = None,
     ) -> None:
         super().__init__()
-        self._props.update(rowsJson="[]", columnsJson="[]", label=label, selectable=on_picked is not None, busy=False)
+        self._props.update(rowsJson="[]", columnsJson="[]", label=label, selectable=False, busy=False)
         self._on_act, self._on_sort, self._on_picked = on_act, on_sort, on_picked
         self._ids: frozenset[int] = frozenset()
         self.on("act", self._act)
@@ -75,14 +76,17 @@ class TierTable(ui.element, component=COMPONENT):
         if on_picked:
             self.on("picked", self._picked)
 
-    def show(self, rows: Iterable[FilingRow], heads: tuple[Column, ...], *, sort: str, descending: bool) -> None:
-        """Draw these rows in place of the former ones."""
+    def show(
+        self, rows: Iterable[FilingRow], heads: tuple[Column, ...], *, sort: str, descending: bool, pick: bool = False
+    ) -> None:
+        """Draw these rows in place of the former ones; ``pick`` offers to choose several."""
         rows = tuple(rows)
         self._ids = frozenset(row.id for row in rows)
         with self._props.suspend_updates():
             self._props["rowsJson"] = json.dumps([_row(row) for row in rows], ensure_ascii=False)
             self._props["columnsJson"] = json.dumps([_head(c) for c in heads], ensure_ascii=False)
             self._props["sort"] = sort
+            self._props["selectable"] = pick
             self._props["descending"] = descending
         self.update()
 
@@ -111,11 +115,14 @@ def _row(row: FilingRow) -> dict[str, Any]:
         tone = "accent"
     actions = [a for a in row.actions if a.action != Action.OPEN]
     link = next((a.action for a in actions if a.enabled and a.action in (Action.EDIT, Action.VIEW)), None)
+    if any(a.action in DECISIONS for a in actions):
+        actions = [ActionView(Action.ASK, "审核"), *(a for a in actions if a.action is not Action.VIEW)]
     return {
         "id": row.id,
-        "submitted": clock.local(row.submitted_at).strftime("%Y-%m-%d %H:%M") if row.submitted_at else "—",
+        "submitted": clock.local(row.submitted_at).strftime("%Y-%m-%d") if row.submitted_at else "—",
+        "submittedAt": clock.local(row.submitted_at).strftime("%H:%M") if row.submitted_at else "",
         "unit": row.unit_name,
-        "under": "　".join(filter(None, (f"{row.year}年", row.region_name, row.level))),
+        "under": "　".join(filter(None, (f"{row.year}年", *row.region_name.split()[-1:], row.level))),
         "link": link,
         "status": row.status_caption,
         "tone": tone,
@@ -124,15 +131,16 @@ def _row(row: FilingRow) -> dict[str, Any]:
         "steps": {step.tier.value: _step(step) for step in row.steps},
         "risk": row.risk,
         "riskWords": "；".join(f"{part} {points}" for part, points in row.risk_parts) or "没有加分项",
-        "actions": [
-            {
-                "action": a.action.value,
-                "caption": a.caption,
-                "reason": "" if a.enabled else a.reason,
-                "danger": a.action in DANGEROUS,
-            }
-            for a in actions
-        ],
+        "actions": [_button(a) for a in actions if a.action not in DECISIONS],
+    }
+
+
+def _button(view: ActionView) -> dict[str, Any]:
+    return {
+        "action": view.action.value,
+        "caption": view.caption,
+        "reason": "" if view.enabled else view.reason,
+        "danger": view.action in DANGEROUS,
     }
 
 
@@ -145,13 +153,13 @@ def _notes(row: FilingRow) -> list[str]:
 
 
 def _step(step: StepView) -> dict[str, str]:
-    moment = clock.local(step.decided_at).strftime("%m-%d %H:%M") if step.decided_at else ""
+    moment = clock.local(step.decided_at).strftime("%m-%d") if step.decided_at else ""
     return {
         "text": step.status.caption,
         "kind": STEP_KINDS[step.status],
         "when": moment,
         "notes": "，".join(step.notes),
-        "hint": step.authority_name,
+        "hint": "　".join(filter(None, (step.authority_name, words.moment(step.decided_at, ""), *step.notes))),
     }
 
 
