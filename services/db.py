@@ -111,12 +111,12 @@ class Database:
             for _, future in group:
                 future.set_exception(failure)
             return
+        events.deliver(happened)  # before the answers: who is told "signed out" finds it so at the next request
         for future, value, failure_ in answers:
             if failure_ is None:
                 future.set_result(value)
             else:
                 future.set_exception(failure_)
-        events.deliver(happened)
 
     def _run_one(
         self, connection: Connection, job: Callable[[Session], Any], happened: list[events.Event]
