@@ -37,7 +37,6 @@ from urllib.parse import quote, urlsplit
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from nicegui import Client, app, background_tasks, context, ui
-from nicegui.slot import Slot
 from sqlmodel import Session
 
 from models.enums import Role
@@ -48,7 +47,7 @@ from services.db import Database
 from services.errors import Forbidden, NotFound, Refusal, SignedOut
 from services.perform import aperform
 from services.settings import Settings
-from ui import plain, theme
+from ui import here, plain, theme
 from ui.widgets import notices
 
 P = ParamSpec("P")
@@ -261,10 +260,16 @@ def current() -> Actor:
 
 def tab() -> Tab:
     """The page whose handler is running."""
-    found = house().tabs.get(context.client.id)
+    client = here.client()
+    found = house().tabs.get(client.id) if client else None
     if found is None:
         raise SignedOut
     return found
+
+
+def tab_of(client: Client) -> Tab:
+    """The open page that this client of NiceGUI shows."""
+    return house().tabs[client.id]
 
 
 def house() -> _House:
@@ -278,13 +283,13 @@ def settings() -> Settings:
 
 
 async def _actor() -> Actor:
-    here = tab()
-    if here.building and here.actor is not None:
-        return here.actor
-    here.actor = await sessions.aresolve(house().db, here.token, address=here.address)
-    if here.actor.must_change_password and here.client.page.path != "/password":
+    found = tab()
+    if found.building and found.actor is not None:
+        return found.actor
+    found.actor = await sessions.aresolve(house().db, found.token, address=found.address)
+    if found.actor.must_change_password and found.client.page.path != "/password":
         raise Forbidden("首次登录须先修改密码，请点右上角姓名，选“修改密码”。")
-    return here.actor
+    return found.actor
 
 
 def busy(handler: Callable[P, Awaitable[Any]]) -> Handler[P]:
@@ -340,15 +345,14 @@ def numbered(error: BaseException) -> str:
 
 def _outside_pages(error: Exception) -> None:
     """The application's handler: logs what no open page has shown."""
-    shown = False
-    with suppress(IndexError, RuntimeError):  # no page at hand, or its elements are gone
-        shown = not Slot.get_stack()[-1].parent.client.is_deleted
-    if not shown and not isinstance(error, Refusal):
+    client = here.client()
+    if (client is None or client.is_deleted) and not isinstance(error, Refusal):
         numbered(error)
 
 
 def _ask_to_sign_in_again(message: str) -> None:
-    found = house().tabs.get(context.client.id)
+    client = here.client()
+    found = house().tabs.get(client.id) if client else None
     if found is None or found.actor is None:
         notices.show("error", message)
         return
@@ -430,10 +434,10 @@ def on_return(callback: Callable[[], Any]) -> None:
 
 def _hop(event: events.Event) -> None:
     """From the writer's thread to the event loop."""
-    here = _house
-    if here is not None and here.loop is not None and not here.loop.is_closed():
+    loop = _house.loop if _house else None
+    if loop is not None and not loop.is_closed():
         with suppress(RuntimeError):  # the loop closes while the last commits are told
-            here.loop.call_soon_threadsafe(_tell, event)
+            loop.call_soon_threadsafe(_tell, event)
 
 
 def _tell(event: events.Event) -> None:
@@ -474,15 +478,15 @@ def _close_tabs(sign_in_ids: set[int]) -> None:
 def install(database: Database, settings: Settings) -> None:
     """Bind the bridge to one database (启动时), before pages are registered."""
     global _house
-    _house = here = _House(database, settings)
+    _house = built = _House(database, settings)
     stop = events.subscribe(_hop)
 
     def start() -> None:
-        here.loop = asyncio.get_running_loop()
+        built.loop = asyncio.get_running_loop()
 
     def end() -> None:
         stop()
-        here.loop = None
+        built.loop = None
 
     app.on_startup(start)
     app.on_shutdown(end)
@@ -491,17 +495,17 @@ def install(database: Database, settings: Settings) -> None:
 
 def _open_tab(request: Request) -> Tab:
     client = context.client
-    here = house()
+    home = house()
     found = Tab(client, request.cookies.get(COOKIE, ""), client.ip, None)
-    here.tabs[client.id] = found
-    client.on_delete(lambda: _forget(here, found))
+    home.tabs[client.id] = found
+    client.on_delete(lambda: _forget(home, found))
     return found
 
 
-def _forget(here: _House, found: Tab) -> None:
-    here.tabs.pop(found.client.id, None)
+def _forget(home: _House, found: Tab) -> None:
+    home.tabs.pop(found.client.id, None)
     for filing_id in found.filings:
-        watchers = here.by_filing.get(filing_id, set())
+        watchers = home.by_filing.get(filing_id, set())
         watchers.discard(found)
         if not watchers:
-            here.by_filing.pop(filing_id, None)
+            home.by_filing.pop(filing_id, None)

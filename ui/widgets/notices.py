@@ -6,7 +6,9 @@ import asyncio
 from typing import Literal
 from weakref import WeakKeyDictionary
 
-from nicegui import Client, context, ui
+from nicegui import Client, ui
+
+from ui import here
 
 Kind = Literal["done", "warning", "error", "note"]
 
@@ -20,8 +22,8 @@ _stacks: WeakKeyDictionary[Client, ui.element] = WeakKeyDictionary()
 
 def show(kind: Kind, message: str) -> None:
     """Show one notice in the page at hand; the same words are not stacked."""
-    client = context.client
-    if client.is_deleted:
+    client = here.client()
+    if client is None or client.is_deleted:
         return
     stack = _stack(client)
     for old in [card for card in stack if getattr(card, "words", "") == message]:

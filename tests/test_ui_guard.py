@@ -1,0 +1,209 @@
+"""Nobody gets a page, a route or an event without a valid sign-in (门卫)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from nicegui import Client, core
+from sqlmodel import Session
+from starlette.routing import Route
+
+from models import User
+from services.accounts import users
+from services.db import Database
+from tests.conftest import World
+from tests.ui_kit import PASSWORD, Visitor, served, until, visitor
+from ui import act
+
+OPEN_TO_ALL = {
+    "/login",
+    "/auth/login",
+    "/auth/logout",
+    "/auth/renew",
+    "/auth/demo",
+    "/healthz",
+    "/static/{path:path}",
+    "/reference/industries.json",
+    "/favicon.ico",
+}
+
+
+@pytest.fixture
+async def guest(sqlite_db: Database, sqlite_world: World, tmp_path: Path) -> AsyncIterator[Visitor]:
+    async with served(sqlite_db, tmp_path), visitor() as found:
+        yield found
+
+
+def example(path: str) -> str:
+    for name, value in (("{form}", "green_factory"), ("{filing_id}", "1"), ("{version_id}", "1")):
+        path = path.replace(name, value)
+    return "/".join("1" if part.startswith("{") else part for part in path.split("/"))
+
+
+async def test_a_page_leads_strangers_to_the_sign_in_page_and_remembers_where_they_wanted_to_go(guest: Visitor) -> None:
+    for spec in act.PAGES.values():
+        if not spec.public:
+            answer = await guest.http_client.get(example(spec.path))
+            assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/login"), spec.path
+            assert "next=" in answer.headers["location"]
+
+
+async def test_every_route_is_a_guarded_page_a_guarded_route_or_meant_for_everybody(guest: Visitor) -> None:
+    known = set(act.PAGES) | act.GUARDED_ROUTES | OPEN_TO_ALL
+    routes = {r.path for r in core.app.routes if isinstance(r, Route) and not r.path.startswith("/_nicegui")}
+    assert routes - known == set()
+    assert set(Client.page_routes.values()) == set(act.PAGES)
+    assert {spec.path for spec in act.PAGES.values() if spec.public} == {"/register"}
+
+
+async def test_a_download_leads_strangers_to_the_sign_in_page(guest: Visitor) -> None:
+    for path in act.GUARDED_ROUTES:
+        answer = await guest.http_client.get(example(path))
+        assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/login"), path
+
+
+async def test_a_wrong_role_reads_why_the_page_is_not_for_it(guest: Visitor) -> None:
+    await guest.sign_in("filer")
+    answer = await guest.http_client.get("/audit")
+    assert answer.status_code == 403
+    assert "“审计日志”不对填报人开放" in answer.text
+
+
+async def test_an_address_that_does_not_exist_answers_in_chinese(guest: Visitor) -> None:
+    answer = await guest.http_client.get("/nowhere")
+    assert answer.status_code == 404
+    assert "没有找到这个页面" in answer.text
+    assert "doesn't exist" not in answer.text
+
+
+async def test_a_page_argument_of_the_wrong_type_is_a_page_that_does_not_exist(guest: Visitor) -> None:
+    await guest.sign_in("admin")
+    answer = await guest.http_client.get("/organisations/abc")
+    assert answer.status_code == 404
+    assert "没有找到" in answer.text
+
+
+async def test_every_answer_carries_the_headers(guest: Visitor) -> None:
+    for path in ("/login", "/healthz", "/nowhere", "/static/app.css"):
+        headers = (await guest.http_client.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["referrer-policy"] == "same-origin"
+    assert (await guest.http_client.get("/login")).headers["cache-control"] == "no-store"
+    assert "max-age=31536000" in (await guest.http_client.get("/static/app.css")).headers["cache-control"]
+
+
+async def test_health_is_told_without_a_page(guest: Visitor) -> None:
+    answer = await guest.http_client.get("/healthz")
+    assert answer.json() == {"status": "ok"}
+    assert Client.instances == {}
+
+
+# --- signing in -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_wrong_password_keeps_the_user_name_and_says_what_to_do(guest: Visitor) -> None:
+    answer = await guest.http_client.post("/auth/login", data={"username": "filer", "password": "no"})
+    assert answer.status_code == 401
+    assert "用户名或密码不正确" in answer.text
+    assert 'value="filer"' in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+async def test_signing_in_sets_a_cookie_no_script_can_read_and_goes_on(guest: Visitor) -> None:
+    answer = await guest.http_client.post(
+        "/auth/login", data={"username": "filer", "password": PASSWORD, "next": "/profile?a=1"}
+    )
+    assert answer.headers["location"] == "/profile?a=1"
+    cookie = answer.headers["set-cookie"].lower()
+    assert cookie.startswith("lvce_session=")
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example/", "/\\evil.example", "/login", "javascript:x"]
+)
+async def test_signing_in_never_leads_to_another_site(guest: Visitor, target: str) -> None:
+    answer = await guest.http_client.post(
+        "/auth/login", data={"username": "filer", "password": PASSWORD, "next": target}
+    )
+    assert answer.headers["location"] == "/"
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
+@pytest.mark.parametrize("path", ["/auth/login", "/auth/logout", "/auth/renew"])
+async def test_a_form_of_another_site_is_refused(guest: Visitor, path: str, headers: dict[str, str]) -> None:
+    answer = await guest.http_client.post(path, data={"username": "filer", "password": PASSWORD}, headers=headers)
+    assert answer.status_code == 403
+
+
+async def test_what_was_typed_is_shown_as_text(guest: Visitor) -> None:
+    answer = await guest.http_client.post("/auth/login", data={"username": '"><script>x', "password": "no"})
+    assert "<script>x" not in answer.text
+
+
+async def test_signing_out_ends_the_sign_in_on_the_server(guest: Visitor) -> None:
+    await guest.sign_in("filer")
+    token = guest.http_client.cookies["lvce_session"]
+    answer = await guest.http_client.post("/auth/logout")
+    assert answer.headers["location"] == "/login?ended=1"
+    guest.http_client.cookies.set("lvce_session", token)
+    assert (await guest.http_client.get("/")).status_code == 303
+
+
+async def test_signing_in_again_ends_the_sign_in_the_browser_had(guest: Visitor) -> None:
+    await guest.sign_in("filer")
+    before = guest.http_client.cookies["lvce_session"]
+    await guest.sign_in("filer")
+    guest.http_client.cookies.clear()
+    guest.http_client.cookies.set("lvce_session", before)
+    assert (await guest.http_client.get("/")).status_code == 303
+
+
+async def test_an_initial_password_must_be_changed_before_anything_else(
+    guest: Visitor, sqlite_db: Database, sqlite_world: World
+) -> None:
+    def must_change(s: Session) -> None:
+        user = s.get_one(User, sqlite_world.filer.user_id)
+        user.must_change_password = True
+        s.add(user)
+
+    sqlite_db.write(must_change)
+    await guest.sign_in("filer")
+    for path in ("/", "/profile", "/download/energy-limit-standards"):
+        assert (await guest.http_client.get(path)).headers["location"] == "/password"
+    await guest.open("/password")
+    await guest.should_see("您正在使用初始密码")
+
+
+async def test_disabling_a_user_closes_the_pages_that_are_open(
+    guest: Visitor, sqlite_db: Database, sqlite_world: World
+) -> None:
+    await guest.sign_in("filer")
+    client = await guest.open("/profile")
+    opened: list[str] = []
+    client.open = lambda target, new_tab=False: opened.append(str(target))  # type: ignore[method-assign]
+    await sqlite_db.awrite(users.disable, sqlite_world.signer, sqlite_world.filer.user_id)
+    await until(lambda: opened)
+    assert opened == ["/login?ended=1"]
+
+
+# --- the demo -------------------------------------------------------------------------------------------------------
+
+
+async def test_roles_are_switched_at_one_click_only_in_the_demo(
+    guest: Visitor, sqlite_db: Database, sqlite_world: World, tmp_path: Path
+) -> None:
+    assert (await guest.http_client.post("/auth/demo", data={"username": "filer"})).status_code == 404
+    assert "选择角色" not in (await guest.http_client.get("/login")).text
+
+
+async def test_the_demo_lets_nobody_in_who_is_not_a_demo_account(
+    sqlite_db: Database, sqlite_world: World, tmp_path: Path
+) -> None:
+    async with served(sqlite_db, tmp_path, demo=True), visitor() as found:
+        assert "选择角色" in (await found.http_client.get("/login")).text
+        assert (await found.http_client.post("/auth/demo", data={"username": "filer"})).status_code == 404

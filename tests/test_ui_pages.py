@@ -1,0 +1,279 @@
+"""What people do on the pages around the filing (待办, 单位信息, 注册, 机构, 用户, 审计日志, 下载)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nicegui import ui
+from sqlmodel import Session, select
+
+from models import Organisation, User
+from models.enums import OrgStatus
+from services.accounts import organisations
+from services.accounts.views import RegisterForm
+from services.db import Database
+from services.forms.names import credit_code_valid
+from tests.conftest import World
+from tests.ui_kit import PASSWORD, Visitor, served, until, visitor
+from ui import act
+from ui.widgets.data_table import DataTable
+
+CODE_LETTERS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+CODE = next(code for last in CODE_LETTERS if credit_code_valid(code := f"91440101MA59NTUX6{last}"))
+As = Callable[[str], Coroutine[Any, Any, Visitor]]
+
+
+@pytest.fixture
+async def as_(sqlite_db: Database, sqlite_world: World, tmp_path: Path) -> AsyncIterator[As]:
+    """``await as_("county")``: the browser, signed in as that person."""
+    async with served(sqlite_db, tmp_path), visitor() as found:
+
+        async def signed_in(username: str) -> Visitor:
+            await found.sign_in(username)
+            return found
+
+        yield signed_in
+
+
+def application(world: World) -> RegisterForm:
+    return RegisterForm(
+        name="广州白云新材料有限公司",
+        credit_code=CODE,
+        region_code="440106",
+        address="天河路 385 号",
+        contact="马丽",
+        telephone="020-83133361",
+        mobile="13800138000",
+        email="mali@example.com",
+        superior_province_id=world.orgs["province"],
+        superior_city_id=world.orgs["city"],
+        superior_county_id=world.orgs["county"],
+        group_id=None,
+        username="baiyun",
+        password=PASSWORD,
+        user_name="马丽",
+    )
+
+
+def table(guest: Visitor) -> DataTable:
+    (found,) = guest.find(DataTable).elements
+    return found
+
+
+def press(guest: Visitor, row_id: int, word: str) -> None:
+    guest.find(DataTable).trigger("act", {"id": row_id, "word": word})
+
+
+# --- 待办 -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_unit_reads_the_deadline_and_its_next_step_first(as_: As) -> None:
+    guest = await as_("filer")
+    await guest.open("/")
+    await guest.should_see("请在2025年4月15日前上报，还有 26 天。")
+    await guest.should_see("新增2025年度绿色工厂动态管理表")
+
+
+async def test_an_office_reads_how_much_waits_for_it(as_: As) -> None:
+    guest = await as_("county")
+    await guest.open("/")
+    for words in ("待我审核", "审核中", "未填报"):
+        await guest.should_see(words)
+
+
+async def test_the_menu_offers_only_what_the_role_may_open(as_: As) -> None:
+    guest = await as_("filer")
+    await guest.open("/")
+    await guest.should_see("单位信息")
+    for words in ("审计日志", "机构", "用户"):
+        await guest.should_not_see(kind=ui.link, content=words)
+
+
+# --- 单位信息 -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_wrong_figure_in_the_profile_is_said_beside_its_field(as_: As) -> None:
+    guest = await as_("filer")
+    await guest.open("/profile")
+    guest.field("手机号").clear().type("12")
+    guest.button("保存单位信息").click()
+    (mobile,) = guest.field("手机号").elements
+    await until(lambda: mobile.error)
+    assert mobile.error is not None and "手机号应为 11 位数字" in mobile.error
+
+
+async def test_a_unit_saves_its_profile(as_: As, sqlite_db: Database, sqlite_world: World) -> None:
+    guest = await as_("filer")
+    await guest.open("/profile")
+    guest.field("联系人").clear().type("马丽")
+    guest.button("保存单位信息").click()
+    await guest.should_see("单位信息已保存")
+    saved = sqlite_db.read(organisations.profile, sqlite_world.filer)
+    assert saved.contact == "马丽"
+
+
+async def test_two_people_saving_one_profile_do_not_overwrite_each_other(
+    as_: As, sqlite_db: Database, sqlite_world: World
+) -> None:
+    guest = await as_("filer")
+    await guest.open("/profile")
+
+    def touch(s: Session) -> None:
+        place = s.get_one(Organisation, sqlite_world.orgs["factory"])
+        place.version += 1
+        s.add(place)
+
+    sqlite_db.write(touch)
+    guest.field("联系人").clear().type("马丽")
+    guest.button("保存单位信息").click()
+    await guest.should_see("单位信息刚刚被其他人修改")
+
+
+# --- 修改密码 -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_weak_new_password_is_refused_beside_its_field(as_: As) -> None:
+    guest = await as_("filer")
+    await guest.open("/password")
+    guest.field("原密码").type(PASSWORD)
+    for label in ("新密码", "再次输入新密码"):
+        (field,) = [e for e in guest.find(ui.input).elements if e.props["label"] == label]
+        field.value = "123"
+    guest.button("修改密码").click()
+    await until(lambda: any(e.error for e in guest.find(ui.input).elements))
+    assert [e.props["label"] for e in guest.find(ui.input).elements if e.error] == ["新密码"]
+
+
+# --- 注册, 机构 ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_registration_page_says_what_is_wrong_before_it_thanks(as_: As) -> None:
+    guest = await as_("filer")
+    await guest.open("/register")
+    guest.field("统一社会信用代码").type("914401010000000000").trigger("blur")
+    guest.button("提交注册").click()
+    await until(lambda: any(e.error for e in guest.find(ui.input).elements))
+
+
+async def test_a_county_confirms_a_unit_that_registered(as_: As, sqlite_db: Database, sqlite_world: World) -> None:
+    guest = await as_("county")
+    made = organisations.register_unit(sqlite_db, application(sqlite_world))
+    await guest.open("/organisations")
+    await guest.should_see("有 1 个单位的注册等待确认。")
+    first = table(guest).shown[0]
+    assert (first["id"], first["actions"][0].caption) == (made.organisation_id, "确认注册")
+    await guest.open(f"/organisations/{made.organisation_id}")
+    await guest.should_see("138****8000")
+    guest.button("确认注册").click()
+    await guest.should_see("确认后，广州白云新材料有限公司即可登录填报")
+    guest.newest("确认注册").click()
+    await until(lambda: _status(sqlite_db, made.organisation_id) is OrgStatus.ACTIVE)
+
+
+def _status(database: Database, organisation_id: int) -> OrgStatus:
+    return database.read(lambda s: s.get_one(Organisation, organisation_id).status)
+
+
+async def test_showing_a_contact_is_an_act_of_its_own(as_: As, sqlite_world: World) -> None:
+    guest = await as_("county")
+    await guest.open(f"/organisations/{sqlite_world.orgs['factory']}")
+    await guest.should_not_see("13370120494")
+    guest.button("显示联系方式").click()
+    await guest.should_see("13370120494")
+
+
+async def test_an_office_does_not_see_a_unit_of_another_region(as_: As, sqlite_world: World) -> None:
+    guest = await as_("county")
+    answer = await guest.http_client.get(f"/organisations/{sqlite_world.orgs['far']}")
+    assert answer.status_code == 404
+    assert "佛山" not in answer.text
+
+
+# --- 用户 -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_signer_adds_a_filer_and_reads_the_initial_password_once(as_: As, sqlite_db: Database) -> None:
+    guest = await as_("signer")
+    await guest.open("/users")
+    guest.button("新增填报人").click()
+    await guest.should_see("姓名 *")
+    guest.field("姓名 *").type("马丽")
+    guest.field("用户名 *").type("mali")
+    guest.button("新增用户").click()
+    await guest.should_see("“马丽”的初始密码，只显示这一次")
+
+    def added(s: Session) -> User | None:
+        return s.exec(select(User).where(User.username == "mali")).first()
+
+    user = sqlite_db.read(added)
+    assert user is not None and user.must_change_password
+
+
+async def test_a_row_that_offers_nothing_takes_no_forged_click(as_: As, sqlite_world: World) -> None:
+    guest = await as_("signer")
+    await guest.open("/users")
+    own = next(row for row in table(guest).shown if row["username"] == "signer")
+    assert own["actions"] == []
+    press(guest, own["id"], "disable")
+    await guest.should_not_see("停用后")
+
+
+# --- 审计日志, 下载 ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_administrator_reads_filters_and_exports_the_audit_log(as_: As) -> None:
+    guest = await as_("admin")
+    await guest.open("/audit")
+    assert table(guest).shown[0]["action"] == "登录"
+    guest.button("核对完整性").click()
+    await guest.should_see("审计日志完整")
+    answer = await guest.http_client.get("/download/audit.csv")
+    assert answer.content.decode("utf-8-sig").splitlines()[0].startswith("序号,时间,用户")
+    assert answer.headers["content-disposition"].startswith("attachment")
+
+
+@pytest.mark.parametrize(
+    ("path", "start"),
+    [
+        ("/download/energy-limit-standards", b"PK"),
+        ("/download/water-quota-standards", b"PK"),
+        ("/download/roster/green_factory", b"PK"),
+    ],
+)
+async def test_lists_come_as_attachments(as_: As, path: str, start: bytes) -> None:
+    guest = await as_("filer")
+    answer = await guest.http_client.get(path)
+    assert answer.status_code == 200
+    assert answer.content.startswith(start)
+    assert answer.headers["content-disposition"].startswith("attachment; filename*=UTF-8''%")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "path", ["/files/1", "/files/x", "/files/9999999999999999999", "/download/pdf/7", "/download/roster/x"]
+)
+async def test_what_does_not_exist_is_said_so(as_: As, path: str) -> None:
+    guest = await as_("filer")
+    answer = await guest.http_client.get(path)
+    assert answer.status_code == 404
+    assert "没有找到" in answer.text
+
+
+async def test_industries_are_public_and_kept(as_: As) -> None:
+    guest = await as_("filer")
+    answer = await guest.http_client.get("/reference/industries.json")
+    assert ["1711", "棉纺纱加工"] in answer.json()
+    assert answer.headers["cache-control"] == "public, max-age=86400"
+
+
+async def test_every_page_opens_for_whom_it_is_meant(as_: As) -> None:
+    guest = await as_("filer")
+    for path in ("/", "/profile", "/password", "/help"):
+        await guest.open(path)
+    await guest.sign_in("admin")
+    for path in ("/", "/organisations", "/users", "/audit", "/help"):
+        await guest.open(path)
+    assert act.house().tabs
