@@ -81,7 +81,10 @@ class _History:
                     self.found = Differences(label="两版对照", empty="这两版的内容完全相同。")
                 with shell.card("办理过程"):
                     self.acts = ui.element("div")
-            with ui.element("aside").classes("lv-card lv-decide").props('aria-label="审核进度"'):
+            with (
+                ui.element("aside").classes("lv-card lv-decide").props('aria-label="审核进度"'),
+                ui.element("div").classes("lv-decide-upper"),
+            ):
                 ui.label("审核进度").classes("lv-card-title").props("role=heading aria-level=2")
                 self.route = ui.element("div")
         self.draw(acts)

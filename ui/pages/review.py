@@ -16,7 +16,7 @@ from services.filings.views import Difference, FindingView, SheetView
 from services.reviews import desk, opinions
 from services.reviews.views import CheckView, Flag, FocusRow, FocusView, ReviewView
 from ui import act, shell, words
-from ui.widgets import chips, filing_files, notices, questions
+from ui.widgets import chips, filing_files, notices, questions, stamp_panel
 from ui.widgets.assessments import Assessments
 from ui.widgets.chips import chip
 from ui.widgets.decision import Decision
@@ -28,6 +28,7 @@ from ui.widgets.questions import Asked
 from ui.widgets.timeline import timeline
 
 POINTS, SHEET = "points", "sheet"
+NOTE = "compliance_note"  # what the unit says about its answers 是
 # Which of the three focuses of the notice a flag belongs to; the others are about the filing as a whole.
 FOCUS_OF = {
     "name": "changes",
@@ -66,9 +67,9 @@ class _Review:
         self.stale = ""
 
     def build(self) -> None:
-        self.top = ui.element("div").classes("lv-review-top")
         with ui.element("div").classes("lv-review") as self.page:
             with ui.element("div").classes("lv-review-left"):
+                self.top = ui.element("div").classes("lv-review-top")
                 self.build_tabs()
             with ui.element("aside").classes("lv-card lv-decide").props('aria-label="办理"'):
                 if self.actor.role is Role.EXPERT:
@@ -90,7 +91,7 @@ class _Review:
                 self.last_tab = ui.tab("last", "与上一版对照")
                 self.year_tab = ui.tab("year", "与上年对照")
                 self.questions_tab = ui.tab("questions", "核实问题")
-                self.files_tab = ui.tab("files", "附件与盖章件")
+                self.files_tab = ui.tab("files", "附件与盖章")
                 if office:
                     ui.tab("assess", "评估与调整")
                     self.experts_tab = ui.tab("experts", "专家评审")
@@ -153,7 +154,7 @@ class _Review:
         self.last_tab.props["label"] = _counted("与上一版对照", len(view.since_last))
         self.year_tab.props["label"] = _counted("与上年对照", len(view.since_year))
         self.questions_tab.props["label"] = _counted("核实问题", len(view.questions))
-        self.files_tab.props["label"] = _counted("附件与盖章件", len(view.files))
+        self.files_tab.props["label"] = _counted("附件与盖章", len(view.files))
         if self.actor.is_authority:
             self.assessments.show(view)
             self.experts.show(view.experts, view.head.actions)
@@ -190,37 +191,41 @@ class _Review:
     def draw_points(self) -> None:
         """提请注意, then the three focuses of the notice with their figures and their checklist."""
         view = self.view
-        whole = [flag for flag in view.flags if flag.kind not in FOCUS_OF]
-        if whole:
-            with shell.card("提请注意"):
-                self.draw_flags(whole)
+        with shell.card("提请注意"):
+            if view.flags:
+                self.draw_flags(view.flags)
+            else:
+                ui.label("没有发现需要特别注意的情况。").classes("lv-muted")
         for focus in view.focuses:
-            mine = [flag for flag in view.flags if FOCUS_OF.get(flag.kind) == focus.key]
             done = sum(item.done for item in focus.items)
             with shell.card() as card:
                 card.props(f"data-focus={focus.key}")
                 with ui.element("div").classes("lv-card-head"):
                     ui.label(focus.title).classes("lv-card-title").props("role=heading aria-level=2")
                     ui.label(f"清单 {done}/{len(focus.items)}").classes("lv-muted")
-                if mine:
-                    self.draw_flags(mine)
-                else:
-                    ui.label("没有发现需要特别注意的情况。").classes("lv-muted")
                 if focus.key == "figures":
                     self.draw_findings("保留的警告及说明", view.kept)
                     self.draw_findings("仅供审核人员查看的提示", view.for_reviewers)
                     self.draw_jumps(view.jumps)
-                self.draw_rows(focus)
                 self.draw_checklist(focus.items)
+                self.draw_rows(focus)
 
     def draw_flags(self, flags: Sequence[Flag]) -> None:
+        """Grouped by focus; what concerns the filing as a whole comes last."""
+        titles = {focus.key: focus.title for focus in self.view.focuses}
+        order = [*titles, ""]
+        said = {row.address: row.texts for focus in self.view.focuses for row in focus.rows}
         with ui.element("ul").classes("lv-flags"):
-            for flag in flags:
+            for flag in sorted(flags, key=lambda f: order.index(FOCUS_OF.get(f.kind, ""))):
                 with ui.element("li").classes(f"lv-flag lv-tone-{'error' if flag.grave else 'warning'}"):
                     ui.icon("flag" if flag.grave else "info").props("aria-hidden=true")
                     with ui.element("div").classes("lv-flag-words"):
-                        ui.label(flag.title).classes("lv-strong")
+                        with ui.element("div").classes("lv-row"):
+                            ui.label(flag.title).classes("lv-strong")
+                            ui.label(titles.get(FOCUS_OF.get(flag.kind, ""), "办理情况")).classes("lv-flag-focus")
                         ui.label(flag.text)
+                        if flag.kind == "compliance" and NOTE in said:
+                            ui.label(f"情况说明：{said[NOTE][0][1]}").classes("lv-flag-said")
                     if flag.addresses:
                         ui.button("查看", on_click=partial(self.jump, flag.addresses[0])).props("flat dense")
 
@@ -382,11 +387,10 @@ def _stamp(view: ReviewView) -> None:
             chip("与本版数据一致", "accent", "check")
         ui.link(newest.name, f"/files/{newest.id}")
         ui.button("预览", on_click=act.busy(lambda: filing_files.preview(newest))).props("flat dense")
-    if stamp is not None:
-        with ui.element("ul").classes("lv-pages"):
-            for line in stamp.report:
-                with ui.element("li"):
-                    ui.label(line)
+    if stamp is not None and stamp.report:
+        found_by = stamp_panel.FOUND_BY.get(stamp.found_by, "")
+        with ui.expansion(f"逐页核对结果（{len(stamp.report)} 页，{found_by}）").props("dense").classes("lv-expansion"):
+            stamp_panel.pages(stamp.report)
 
 
 def _cell(row: FocusRow) -> str:

@@ -59,28 +59,21 @@ class Decision:
     def __init__(self, actor: Actor, view: ReviewView, *, show_points: Callable[[], Any], rows: Rows) -> None:
         self.actor, self.view, self.stale = actor, view, ""
         self.show_points, self.rows = show_points, rows
-        self.route = ui.element("div")
-        self.own = ui.element("section").classes("lv-decide-own")
-        with self.own:
-            self.progress = ui.element("div").classes("lv-decide-part")
-            with ui.element("div").classes("lv-decide-part") as self.letter:
-                self.letter_now = ui.element("div")
-                self.letter_upload = Upload("上传推荐文件", self.take_letter, kinds=PICTURES)
+        with ui.element("div").classes("lv-decide-upper"):
+            self.route = ui.element("div")
+            with ui.element("section").classes("lv-decide-own") as self.own:
+                with ui.element("div").classes("lv-decide-part") as self.letter:
+                    self.letter_now = ui.element("div")
+                    self.letter_upload = Upload("上传推荐文件", self.take_letter, kinds=PICTURES)
+                self.progress = ui.element("div").classes("lv-decide-part")
+        with ui.element("div").classes("lv-decide-lower"):
             with ui.element("div").classes("lv-decide-part") as self.saying:
-                with ui.element("div").classes("lv-card-head"):
-                    ui.label("审核意见").classes("lv-strong")
-                    ui.element("div").classes("lv-space")
-                    with (
-                        ui.button("常用意见").props("flat dense icon-right=expand_more"),
-                        ui.menu().props("auto-close"),
-                    ):
-                        for phrase in PHRASES:
-                            ui.menu_item(phrase, on_click=partial(self.say, phrase))
-                self.opinion = (
-                    ui.textarea("审核意见").props("rows=4 autogrow counter maxlength=2000").classes("lv-wide")
-                )
+                self.opinion = ui.textarea("审核意见").props("rows=3 autogrow maxlength=2000").classes("lv-wide")
                 self.trouble = ui.label().classes("lv-field-error").props("role=alert")
-        self.buttons = ui.element("div").classes("lv-decide-buttons")
+                with ui.button("常用意见").props("flat dense icon-right=expand_more"), ui.menu().props("auto-close"):
+                    for phrase in PHRASES:
+                        ui.menu_item(phrase, on_click=partial(self.say, phrase))
+            self.buttons = ui.element("div").classes("lv-decide-buttons")
         self.show(view)
 
     def say(self, phrase: str) -> None:
@@ -96,6 +89,7 @@ class Decision:
             steps(view.head.steps)
         passing = next((available[a] for a in PASSING if a in available), None)
         self.own.set_visibility(passing is not None)
+        self.saying.set_visibility(passing is not None)
         if passing is not None:
             with self.progress:
                 self.draw_progress()
@@ -121,11 +115,11 @@ class Decision:
         look = "" if view.action in PASSING else "outline"
         reason = self.stale or ("" if view.enabled else view.reason)
         if reason:
-            shell.reason_button(view.caption, reason, props="outline")
             if view.action in PASSING:
                 ui.label(reason).classes("lv-why")
+            shell.reason_button(view.caption, reason, props="outline")
         else:
-            ui.button(view.caption, on_click=act.busy(handler)).props(look).classes("lv-wide")
+            ui.button(view.caption, on_click=act.busy(handler)).props(look)
 
     def draw_progress(self) -> None:
         total = sum(len(focus.items) for focus in self.view.focuses)
@@ -137,10 +131,9 @@ class Decision:
             ui.button("查看", on_click=self.show_points).props("flat dense")
         for focus in self.view.focuses:
             ticked = sum(item.done for item in focus.items)
+            whole = ticked == len(focus.items)
             with ui.element("div").classes("lv-tick-line"):
-                ui.icon("check_circle" if ticked == len(focus.items) else "radio_button_unchecked").props(
-                    "aria-hidden=true"
-                )
+                ui.icon("check_circle" if whole else "radio_button_unchecked").props("aria-hidden=true")
                 ui.label(f"{focus.title} {ticked}/{len(focus.items)}")
 
     def draw_letter(self) -> None:

@@ -44,8 +44,6 @@ class _Answers:
                 with ui.element("h2").classes("lv-card-title"):
                     ui.label("核实问题")
                 self.count = ui.label().classes("lv-muted").props("aria-live=polite")
-            if self.head.return_reason:
-                shell.banner(f"{self.head.returned_by}退回，原因：{self.head.return_reason}", "warning", "undo")
             self.box = ui.element("div").classes("lv-questions")
         self.draw()
         act.watch_filing(self.head.id, self.changed)
@@ -170,11 +168,9 @@ class Asked:
         drafts = sum(not q.published for q in asked_questions)
         waiting = sum(q.status == QuestionStatus.OPEN and q.published for q in asked_questions)
         answered = sum(q.status == QuestionStatus.ANSWERED for q in asked_questions)
-        self.count.set_text(
-            f"共 {len(asked_questions)} 个：待退回时发出 {drafts}，待申报单位回答 {waiting}，已回答待关闭 {answered}"
-            if asked_questions
-            else "还没有核实问题"
-        )
+        parts = (("待退回时发出", drafts), ("待申报单位回答", waiting), ("已回答、待关闭", answered))
+        told = "，".join(f"{said} {number} 个" for said, number in parts if number) or "全部已关闭"
+        self.count.set_text(f"共 {len(asked_questions)} 个：{told}" if asked_questions else "还没有核实问题")
         self.asking.clear()
         self.box.clear()
         with self.asking:

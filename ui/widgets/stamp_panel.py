@@ -35,6 +35,7 @@ class _Panel:
             with ui.element("h2").classes("lv-card-title"):
                 ui.label("盖章扫描件")
             self.why_not = ui.element("div")
+            self.next = ui.element("div").classes("lv-next-step")
             self.bound = ui.element("div").classes("lv-bound").props("aria-live=polite")
             with ui.element("ol").classes("lv-steps-list") as self.steps:
                 with _step("导出为PDF，签字、盖章"):
@@ -52,7 +53,6 @@ class _Panel:
                         self.progress = ui.label()
                     self.reading.set_visibility(False)
                     self.found = ui.element("div").classes("lv-scan-found").props("aria-live=polite")
-            self.next = ui.element("div").classes("lv-next-step")
         self.draw()
         act.watch_filing(self.head.id, self.changed)
         panels = next((outer for outer in card.ancestors() if isinstance(outer, ui.tab_panels)), None)
@@ -88,7 +88,7 @@ class _Panel:
         with self.found:
             if refused:
                 shell.banner(f"没有接收：{refused}", "error", "error").props("role=alert")
-            _pages(lines)
+            pages(lines)
 
     def ask_code(self, check: StampCheck) -> None:
         """No page could be read: a person reads the printed code and types it."""
@@ -231,10 +231,11 @@ def _bound(stamp: StampView | None) -> None:
         shell.fact("上传人", stamp.bound_by)
         shell.fact("上传时间", words.moment(stamp.bound_at))
     with ui.expansion("逐页核对结果").props("dense").classes("lv-expansion"):
-        _pages(stamp.report)
+        pages(stamp.report)
 
 
-def _pages(lines: Sequence[str]) -> None:
+def pages(lines: Sequence[str]) -> None:
+    """What the machine found, a line a page."""
     if lines:
         with ui.element("ul").classes("lv-pages"):
             for line in lines:
