@@ -33,7 +33,8 @@ export class Dialogs {
       h("div", { class: "lvs-dialog-body", tabindex: "0" }, ...spec.body),
       h("div", { class: "lvs-dialog-foot" }, ...spec.buttons.map(([words, act, primary]) => h("button", { type: "button", class: primary ? "lvs-button lvs-primary" : "lvs-button", text: words, onclick: close(act) }))));
     box.addEventListener("keydown", (event) => this.#key(event));
-    box.addEventListener("paste", (event) => event.target === box && spec.kind === "findings" && this.ctl.pasteOn(event));
+    for (const name of ["copy", "cut", "paste"])
+      box.addEventListener(name, (event) => event.target === box && spec.kind === "findings" && getSelection().isCollapsed && this.ctl.clipboardOn(event));
     this.ctl.layer.append(box);
     box.showPopover?.();
     const anchor = spec.anchor?.();

@@ -31,7 +31,7 @@ export class FieldParts {
     const label = row.yearly ? this.model.place(address) : row.label;
     const wrap = h("div", { class: `lvs-field lvs-field-${row.kind}`, data: { field: row.key } });
     const message = h("div", { class: "lvs-message", id: `${id}-message` });
-    const caption = [h("span", { text: label }), row.required && h("span", { class: "lvs-star", text: "*", "aria-hidden": "true" }), row.unit && h("span", { class: "lvs-unit-word", text: `（${row.unit}）` })];
+    const caption = [h("span", { text: label, class: row.required ? "lvs-needed" : "" }), row.unit && h("span", { class: "lvs-unit-word", text: `（${row.unit}）` })];
     const control = this.#control(row, address, id, label);
     const title = control.group
       ? h("div", { class: "lvs-caption", id: `${id}-label` }, ...caption)

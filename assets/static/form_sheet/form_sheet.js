@@ -298,7 +298,7 @@ class Controller {
   typing() {
     if (this.grid?.editor) return true;
     const input = document.activeElement;
-    return Boolean(input && this.root.contains(input) && input.matches("textarea, input[type=text]") && !this.dialogs.open?.box.contains(input) && (input.dataset.address === undefined || this.fields.controls.get(input.dataset.address)?.last !== input.value));
+    return Boolean(input && this.root.contains(input) && input.matches("textarea:not(.lvs-catcher), input[type=text]") && !this.dialogs.open?.box.contains(input) && (input.dataset.address === undefined || this.fields.controls.get(input.dataset.address)?.last !== input.value));
   }
 
   editorClosed() {
@@ -315,9 +315,9 @@ class Controller {
     if (this.inGrid) this.grid.forward(event);
   }
 
-  pasteOn(event) {
+  clipboardOn(event) {
     this.returnFocus();
-    if (this.inGrid) this.grid.paste(event);
+    if (this.inGrid) this.grid.clipboard(event);
   }
 
   jump(address, { edit = false } = {}) {
@@ -326,7 +326,7 @@ class Controller {
     if (place) {
       this.grid.element(address)?.scrollIntoView({ block: "center", inline: "nearest" });
       this.grid.go(place);
-      if (edit) this.grid.edit({ keep: true });
+      if (edit) this.grid.edit();
     } else this.fields.focus(address);
     this.emit("jump", { address });
   }

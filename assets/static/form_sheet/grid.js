@@ -48,6 +48,9 @@ export class SheetGrid {
     this.editor = null;
     this.painted = [];
     this.host = h("div", { class: "lvs-grid", data: { ready: "" } });
+    // The current cell holds this text box, unseen: whatever is typed, composed (拼音) or inserted lands in it and opens it as
+    // the editor, so that not even the first letter is lost.
+    this.catcher = h("textarea", { class: "lvs-catcher", rows: 1, tabIndex: -1, autocomplete: "off", spellcheck: "false" });
   }
 
   draw() {
@@ -262,12 +265,22 @@ export class SheetGrid {
     if (!extend || !this.anchor) this.anchor = { ...to };
     const cell = this.#view(to)?.cell;
     if (cell) {
-      cell.tabIndex = 0;
-      if (focus) cell.focus({ preventScroll: true });
+      this.#holdCatcher(cell);
+      if (focus) this.catcher.focus({ preventScroll: true });
       this.#reveal(cell);
     }
     this.#paintSelection();
     this.ctl.focused(this.#addressAt(to), { row: this.rows[to.r], column: this.columns[to.c] });
+  }
+
+  #holdCatcher(cell) {
+    const { catcher } = this;
+    if (catcher.parentElement !== cell) cell.append(catcher);
+    const address = this.#addressAt(this.head);
+    catcher.readOnly = !address || Boolean(this.model.lockReason(address));
+    catcher.setAttribute("aria-label", cell.getAttribute("aria-label") ?? cell.textContent);
+    setOrDrop(catcher, "aria-description", cell.getAttribute("aria-description"));
+    cell.tabIndex = document.activeElement === catcher ? -1 : 0;
   }
 
   focusCurrent() {
@@ -339,15 +352,26 @@ export class SheetGrid {
     host.addEventListener("mousedown", (event) => this.#press(event), true);
     host.addEventListener("mouseover", (event) => this.#drag(event));
     host.addEventListener("dblclick", (event) => {
-      if (this.#cellOf(event) && !this.editor) this.edit({ keep: true });
+      if (this.#cellOf(event) && !this.editor) this.edit();
     });
     host.addEventListener("focusin", (event) => {
-      const at = this.#cellOf(event);
-      if (at && !this.editor && (at.r !== this.head?.r || at.c !== this.head?.c)) this.go(at, { focus: false });
+      if (event.target === this.catcher) event.target.closest("[data-cell]").tabIndex = -1;
+      else if (!this.editor && event.target.matches("[data-cell]")) this.go(this.#cellOf(event));
     });
-    host.addEventListener("copy", (event) => this.#copy(event));
-    host.addEventListener("cut", (event) => this.#copy(event, true));
-    host.addEventListener("paste", (event) => this.paste(event));
+    this.catcher.addEventListener("compositionstart", () => this.editor || this.#openCatcher());
+    this.catcher.addEventListener("input", (event) => {
+      if (!this.editor) this.#openCatcher();
+      const choosing = this.editor && !this.editor.combo && !event.isComposing && this.editor.options;
+      if (choosing) this.#chooseFrom(this.catcher.value);
+      else if (this.editor) this.ctl.draft({ a: this.editor.address, t: this.catcher.value });
+    });
+    this.catcher.addEventListener("compositionend", () => this.editor?.options && !this.editor.combo && this.#chooseFrom(this.catcher.value));
+    this.catcher.addEventListener("focusout", () => {
+      if (this.editor?.input === this.catcher) this.commitEditor(null, false);
+      const cell = this.catcher.closest("[data-cell]");
+      if (cell) cell.tabIndex = 0;
+    });
+    for (const name of ["copy", "cut", "paste"]) host.addEventListener(name, (event) => this.clipboard(event));
     host.addEventListener("mouseover", (event) => this.ctl.hover(event.target.closest?.(".ag-cell, .lvs-title"), host));
     host.addEventListener("mouseleave", () => this.ctl.hover(null, host));
   }
@@ -372,7 +396,7 @@ export class SheetGrid {
     addEventListener("mouseup", () => (this.dragging = false), { once: true });
     this.go(at, { extend: event.shiftKey });
     const box = cell.getBoundingClientRect();
-    if (cell.classList.contains("lvs-choose") && (again || event.clientX > box.right - 24) && !event.shiftKey && event.detail === 1) this.edit({ keep: true });
+    if (cell.classList.contains("lvs-choose") && (again || event.clientX > box.right - 24) && !event.shiftKey && event.detail === 1) this.edit();
   }
 
   #drag(event) {
@@ -390,10 +414,7 @@ export class SheetGrid {
   #sheetKey(event) {
     const { key, shiftKey: shift } = event;
     const command = event.ctrlKey || event.metaKey;
-    if (composing(event)) {
-      this.edit({}); // at once, so that the input method finds the editor and its first letter is not lost
-      return;
-    }
+    if (composing(event)) return; // goes into the catcher
     if (command) {
       const step = key.toLowerCase();
       if (step === "z") this.#done(event, () => (shift ? this.ctl.redo() : this.ctl.undo()));
@@ -404,13 +425,13 @@ export class SheetGrid {
       else if (key === "End") this.#done(event, () => this.go({ r: this.rows.length - 1, c: this.model.years.length }, { extend: shift }));
       return;
     }
-    if (event.altKey && key === "ArrowDown") this.#done(event, () => this.edit({ keep: true }));
+    if (event.altKey && key === "ArrowDown") this.#done(event, () => this.edit());
     else if (key in ARROWS) this.#done(event, () => this.#step(ARROWS[key], { extend: shift }));
     else if (key === "Enter") this.#done(event, () => this.#step([shift ? -1 : 1, 0], { toEditable: true }));
     else if (key === "Tab") {
       if (this.#step([0, shift ? -1 : 1], { toEditable: true })) this.#done(event);
       else event.stopPropagation(); // past the last cell: the browser goes on to the next part
-    } else if (key === "F2") this.#done(event, () => this.edit({ keep: true }));
+    } else if (key === "F2") this.#done(event, () => this.edit());
     else if (key === "Delete" || key === "Backspace") this.#done(event, () => this.#clear());
     else if (key === "Home") this.#done(event, () => this.go({ r: this.head.r, c: 0 }, { extend: shift }));
     else if (key === "End") this.#done(event, () => this.go({ r: this.head.r, c: this.columns.length - 1 }, { extend: shift }));
@@ -418,7 +439,9 @@ export class SheetGrid {
     else if (key === "Escape") this.#done(event, () => this.ctl.escape() || this.go(this.head));
     else if (key.length === 1 && !event.altKey) {
       event.stopPropagation();
-      if (!this.edit({})) event.preventDefault();
+      const reason = this.#lockedHere();
+      if (reason) this.#done(event, () => this.ctl.say(reason));
+      else if (key === " " && this.#options(this.rows[this.head.r], this.columns[this.head.c])) this.#done(event, () => this.edit());
     }
   }
 
@@ -467,49 +490,73 @@ export class SheetGrid {
     return null;
   }
 
-  /** Open the editor in the current cell. `keep`: with its text, caret at the end (F2); else empty, the key that is down types into it. */
-  edit({ keep = false, text = null } = {}) {
+  #lockedHere() {
     const address = this.currentAddress;
-    const view = this.#view(this.head);
-    const reason = address ? this.model.lockReason(address) : this.#fixedReason();
-    if (!view || reason) {
+    return address ? this.model.lockReason(address) : this.#fixedReason();
+  }
+
+  /** Open the editor in the current cell with its text (F2), or with `text`; a list of choices where there is one. */
+  edit({ text = null } = {}) {
+    const reason = this.#lockedHere();
+    if (reason) {
       this.ctl.say(reason);
       return false;
     }
-    this.anchor = { ...this.head };
-    this.#paintSelection();
+    const before = this.model.text(this.currentAddress);
+    this.catcher.value = text ?? before;
+    this.#openCatcher(false);
+    if (this.editor.options) this.#chooseFrom(this.catcher.value, true);
+    else {
+      this.catcher.focus({ preventScroll: true });
+      this.catcher.setSelectionRange(this.catcher.value.length, this.catcher.value.length);
+    }
+    return true;
+  }
+
+  /** The catcher becomes the editor where it is; `typed`: by a key, so that arrows commit (as in Excel), not move the caret. */
+  #openCatcher(typed = true) {
+    const address = this.currentAddress;
+    const { cell } = this.#view(this.head);
     const row = this.rows[this.head.r];
     const column = this.columns[this.head.c];
+    this.anchor = { ...this.head };
+    this.#paintSelection();
     const long = column === "remark" || row.kind === "longtext";
-    const options = this.#options(row, column);
-    const before = this.model.text(address);
-    const input = h(long && !options ? "textarea" : "input", {
-      class: `lvs-editor${long && !options ? " lvs-editor-long" : ""}`, "aria-label": this.model.place(address), spellcheck: "false", autocomplete: "off",
-      value: text ?? (keep || options ? before : ""), maxLength: column === "remark" ? 500 : 4000,
+    this.catcher.maxLength = column === "remark" ? 500 : (row.maxLength ?? 2000);
+    this.catcher.className = long ? "lvs-editor lvs-editor-long" : "lvs-editor";
+    this.catcher.setAttribute("aria-label", this.model.place(address));
+    cell.classList.add("lvs-editing");
+    this.editor = { input: this.catcher, cell, address, before: this.model.text(address), typed, combo: null, options: this.#options(row, column) };
+  }
+
+  /** Where the cell has choices, a searchable list takes the place of the catcher. */
+  #chooseFrom(text, whole = false) {
+    const { cell, address, options } = this.editor;
+    const row = this.model.row(address);
+    const column = this.columns[this.head.c];
+    const many = row.kind === "choices" && column !== "unit";
+    const input = h("input", { class: "lvs-editor", type: "text", value: text, readOnly: many, "aria-label": this.model.place(address), spellcheck: "false" });
+    this.editor.input = input; // before the focus moves: leaving the catcher is no commit now
+    this.editor.combo = new Combo(input, {
+      options: () => (row.reference && column !== "unit" ? this.ctl.reference(row) : options.map((value) => ({ value, label: value }))),
+      host: this.ctl.layer, label: this.model.place(address), separator: many ? CHOICE_SEPARATOR : "",
+      pick: (value) => {
+        input.value = value;
+        this.commitEditor([1, 0]);
+      },
     });
-    view.cell.classList.add("lvs-editing");
-    this.editor = { input, cell: view.cell, address, before, typed: !keep && text === null, combo: null };
-    view.cell.append(input);
+    this.#resetCatcher();
+    cell.append(input);
     input.focus({ preventScroll: true });
-    if (options) {
-      const list = () => (row.reference && column !== "unit" ? this.ctl.reference(row) : options.map((value) => ({ value, label: value })));
-      this.editor.combo = new Combo(input, {
-        options: list, host: this.ctl.layer, label: this.model.place(address), separator: row.kind === "choices" && column !== "unit" ? CHOICE_SEPARATOR : "",
-        pick: (value) => {
-          input.value = value;
-          this.commitEditor([1, 0]);
-        },
-      });
-      if (row.kind === "choices" && column !== "unit") input.readOnly = true;
-      if (keep || input.readOnly) this.editor.combo.open("");
-      if (!keep) input.select();
-    }
-    if (keep && !options) input.setSelectionRange(input.value.length, input.value.length);
     input.addEventListener("input", () => this.ctl.draft({ a: address, t: input.value }));
-    input.addEventListener("focusout", () => {
-      if (this.editor?.input === input) this.commitEditor(null, false);
-    });
-    return true;
+    input.addEventListener("focusout", () => this.editor?.input === input && this.commitEditor(null, false));
+    this.editor.combo.open(whole || many ? "" : text);
+    if (whole) input.select();
+  }
+
+  #resetCatcher() {
+    this.catcher.value = "";
+    this.catcher.className = "lvs-catcher";
   }
 
   #fixedReason() {
@@ -526,7 +573,7 @@ export class SheetGrid {
     event.stopPropagation();
     if (composing(event)) return;
     const { key, shiftKey: shift } = event;
-    if (combo && !combo.separator && key === "Tab" && combo.highlighted && input.value !== this.editor.before) input.value = combo.highlighted.value;
+    if (combo && !combo.separator && key === "Tab" && combo.highlighted && input.value && input.value !== this.editor.before) input.value = combo.highlighted.value;
     if (combo?.key(event)) {
       event.preventDefault();
       return;
@@ -567,7 +614,8 @@ export class SheetGrid {
     this.ctl.draft(null);
     combo?.close();
     cell.classList.remove("lvs-editing");
-    input.remove();
+    if (input === this.catcher) this.#resetCatcher();
+    else input.remove();
   }
 
   #clear() {
@@ -602,8 +650,14 @@ export class SheetGrid {
 
   // --- clipboard --------------------------------------------------------------------------------------------------------
 
-  #copy(event, cut = false) {
+  clipboard(event) {
     if (this.editor || !this.head) return;
+    event.preventDefault();
+    if (event.type !== "paste") this.#copy(event, event.type === "cut");
+    else if (event.clipboardData.getData("text/plain")) this.pasteText(event.clipboardData.getData("text/plain"));
+  }
+
+  #copy(event, cut) {
     const { r0, r1, c0, c1 } = this.range;
     const rows = [];
     for (let r = r0; r <= r1; r++) {
@@ -615,15 +669,7 @@ export class SheetGrid {
       rows.push(texts);
     }
     event.clipboardData.setData("text/plain", formatBlock(rows));
-    event.preventDefault();
     if (cut) this.#clear();
-  }
-
-  paste(event) {
-    if (this.editor || !this.head) return;
-    event.preventDefault();
-    const text = event.clipboardData.getData("text/plain");
-    if (text) this.pasteText(text);
   }
 
   /** A block from Excel or WPS, from the top left of the range; one block fills a larger range; one undo step, one message. */
