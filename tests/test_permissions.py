@@ -237,13 +237,13 @@ def test_every_power_belongs_to_somebody() -> None:
     ],
 )
 def test_a_power_reaches_as_far_as_the_region(
-    db: Database, world: World, name: str, power: Power, place: str, may: bool
+    sqlite_db: Database, sqlite_world: World, name: str, power: Power, place: str, may: bool
 ) -> None:
     def reach(s: Session) -> Place:
-        org = s.get_one(Organisation, world.orgs[place])
+        org = s.get_one(Organisation, sqlite_world.orgs[place])
         return Place(org.id, org.region_code, org.group_id)
 
-    assert permissions.allowed(world.actors[name], power, db.read(reach)) is may
+    assert permissions.allowed(sqlite_world.actors[name], power, sqlite_db.read(reach)) is may
 
 
 def test_only_the_administrator_reads_the_log_and_sees_no_figures(people: World) -> None:

@@ -25,7 +25,7 @@ def filing_of(s: Session, filing_id: int) -> Filing:
 
 def steps_of(s: Session, filing_id: int) -> dict[Tier, StepStatus]:
     version = filing_of(s, filing_id).current_version_id
-    rows = s.execute(select(Step).where(col(Step.version_id) == version)).scalars()
+    rows = s.execute(select(Step).where(col(Step.version_id) == version).order_by(col(Step.position))).scalars()
     return {step.tier: step.status for step in rows}
 
 

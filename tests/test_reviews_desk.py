@@ -17,6 +17,17 @@ from tests import filing_kit
 from tests.conftest import World
 
 
+@pytest.fixture
+def db(sqlite_db: Database) -> Database:
+    """One kind of database is enough here: what differs between the two is tested with the decisions and the lists."""
+    return sqlite_db
+
+
+@pytest.fixture
+def world(sqlite_world: World) -> World:
+    return sqlite_world
+
+
 def at_the_city(s: Session, world: World) -> int:
     filing_id = filing_kit.submitted(s, world.signer)
     filing_kit.pass_up(s, filing_id, world.county)
