@@ -138,7 +138,7 @@ def _head(actor: Actor, path: str, year: int | None, years: Sequence[int]) -> No
                 value=year,
                 label="填报年度",
                 on_change=lambda e: ui.navigate.to(f"{path}?year={int(e.value)}"),
-            ).classes("lv-year").props("borderless")
+            ).classes("lv-year").props("borderless", remove="outlined")
         _inbox(actor)
         _person(actor)
 

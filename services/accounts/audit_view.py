@@ -32,6 +32,9 @@ CAPTIONS = {action.value: action.caption for action in Action} | {
     "create_admin": "新增系统管理员",
     "backup": "备份",
     "restore": "恢复备份",
+    "set_campaign": "修改填报安排",
+    "set_region_dates": "设置地区截止日",
+    "extend": "延期",
 }
 
 

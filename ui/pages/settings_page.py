@@ -1,0 +1,198 @@
+"""填报安排: the dates of a campaign with their source, a region's own dates, extensions for single units."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import date
+
+from nicegui import events, ui
+
+from models.enums import Form, Role
+from services.actors import Actor
+from services.errors import Refusal
+from services.forms import reference
+from services.register import campaigns, schedule
+from services.register.schedule import Schedule
+from ui import act, shell, words
+from ui.widgets import dialogs, fields
+from ui.widgets.data_table import DataTable, Head, RowAction
+
+ROLES = frozenset({Role.ADMIN, Role.PROVINCE, Role.CITY, Role.MINISTRY, Role.GROUP})
+REGION_HEADS = (
+    Head("region", "地区"),
+    Head("due", "上报截止日"),
+    Head("locks", "停止接收"),
+    Head("source", "依据"),
+)
+EXTENSION_HEADS = (
+    Head("unit", "单位名称"),
+    Head("region", "所在地区"),
+    Head("until", "延期至"),
+    Head("reason", "原因"),
+    Head("by", "批准人"),
+    Head("at", "批准时间"),
+)
+
+
+@act.page("/settings", title="填报安排", roles=ROLES)
+async def settings(actor: Actor, year: int = 0) -> None:
+    form = Form.FACTORY
+    years = await act.read(schedule.years, form)
+    chosen = year if year in years else await act.read(lambda s, _: campaigns.current_year(s, form))
+    found = await act.read(schedule.schedule, form, chosen)
+
+    async def extend() -> None:
+        if await _ask_extension(found):
+            ui.navigate.reload()
+
+    primary = (lambda: ui.button("批准延期", icon="more_time", on_click=act.busy(extend))) if found.can_extend else None
+    with shell.frame(actor, title="填报安排", path="/settings", year=chosen, years=years, primary=primary):
+        _campaign(found)
+        _regions(found)
+        _extensions(found)
+
+
+def _campaign(found: Schedule) -> None:
+    async def change() -> None:
+        if await _ask_campaign(found):
+            ui.navigate.reload()
+
+    with shell.card(f"{found.year}年度{found.form.caption}动态管理"):
+        with shell.facts():
+            shell.fact("开放填报", words.day(found.opens_on))
+            shell.fact("上报截止日", f"{words.day(found.due_on)}（{words.days_left(found.due_on)}）")
+            shell.fact("停止接收", words.day(found.locks_on))
+            shell.fact("依据", found.source)
+        ui.label("截止日之后、停止接收之前上报的，标记为逾期。地区另有规定的，以最近一级地区的日期为准。").classes(
+            "lv-field-hint"
+        )
+        if found.can_edit:
+            ui.button("修改日期", on_click=act.busy(change)).props("outline").classes("lv-self-start")
+
+
+def _regions(found: Schedule) -> None:
+    by_code = {row.region_code: row for row in found.regions}
+
+    async def change(code: str) -> None:
+        if await _ask_region(found, code):
+            ui.navigate.reload()
+
+    with shell.card("地区截止日"):
+        table = DataTable(
+            REGION_HEADS,
+            label="地区截止日",
+            empty="各地区都按上面的日期。",
+            on_act=lambda code, _: change(str(code)),
+        )
+        table.show(
+            {
+                "id": row.region_code,
+                "region": row.region_name,
+                "due": words.short_day(row.due_on),
+                "locks": words.short_day(row.locks_on),
+                "source": row.source,
+                "actions": [RowAction("change", "修改")] if row.can_edit else [],
+            }
+            for row in found.regions
+        )
+        if found.own_region and found.own_region not in by_code:
+            name = reference.region_words(found.own_region)
+            button = ui.button(f"为{name}另定日期", on_click=act.busy(lambda: change(found.own_region)))
+            button.props("outline").classes("lv-self-start")
+
+
+def _extensions(found: Schedule) -> None:
+    with shell.card("延期"):
+        DataTable(EXTENSION_HEADS, label="延期", empty="还没有批准过延期。").show(
+            {
+                "id": row.id,
+                "unit": row.unit_name,
+                "region": row.region_name,
+                "until": words.short_day(row.until),
+                "reason": row.reason,
+                "by": row.granted_by,
+                "at": words.moment(row.granted_at),
+            }
+            for row in found.extensions
+        )
+
+
+# --- dialogs --------------------------------------------------------------------------------------------------------
+
+
+async def _ask_campaign(found: Schedule) -> bool:
+    with dialogs.dialog("修改后，没有另定日期的地区都按新的日期") as box:
+        opens = _date("开放填报", found.opens_on)
+        due = _date("上报截止日", found.due_on)
+        locks = _date("停止接收", found.locks_on)
+        source = fields.text("依据", found.source, hint="文件名称和文号")
+
+        async def save() -> None:
+            with fields.beside({"opens_on": opens, "due_on": due, "locks_on": locks, "source": source}):
+                dates = _day(opens, "opens_on"), _day(due, "due_on"), _day(locks, "locks_on")
+                await act.perform(schedule.set_campaign, found.form, found.year, *dates, source.value or "")
+                box.submit(True)
+
+        _actions(box, "保存日期", save)
+    return bool(await box)
+
+
+async def _ask_region(found: Schedule, code: str) -> bool:
+    known = next((row for row in found.regions if row.region_code == code), None)
+    with dialogs.dialog(f"修改后，{reference.region_words(code)}的单位都按新的日期") as box:
+        due = _date("上报截止日", known.due_on if known else found.due_on)
+        locks = _date("停止接收", known.locks_on if known else found.locks_on)
+        source = fields.text("依据", known.source if known else "", hint="文件名称和文号")
+
+        async def save() -> None:
+            with fields.beside({"due_on": due, "locks_on": locks, "source": source}):
+                dates = _day(due, "due_on"), _day(locks, "locks_on")
+                await act.perform(schedule.set_region_dates, found.form, found.year, code, *dates, source.value or "")
+                box.submit(True)
+
+        _actions(box, "保存日期", save)
+    return bool(await box)
+
+
+async def _ask_extension(found: Schedule) -> bool:
+    with dialogs.dialog("批准后，该单位可以在延期日期前上报") as box:
+        search = ui.input("按名称或统一社会信用代码查找单位").props("debounce=300 autofocus")
+        unit = ui.select({}, label="单位")
+        until = _date("延期至", found.locks_on)
+        reason = ui.textarea("延期原因").props("rows=3 maxlength=500")
+
+        async def look(e: events.ValueChangeEventArguments[str | None]) -> None:
+            units = await act.read(schedule.units, e.value or "")
+            unit.set_options(
+                {u.id: f"{u.name}（{u.credit_code}）" for u in units}, value=units[0].id if units else None
+            )
+
+        search.on_value_change(look)
+
+        async def save() -> None:
+            with fields.beside({"organisation_id": unit, "until": until, "reason": reason}):
+                if unit.value is None:
+                    raise Refusal("请先查找并选择单位。", field="organisation_id")
+                day = _day(until, "until")
+                await act.perform(schedule.extend, found.form, found.year, int(unit.value), day, reason.value or "")
+                box.submit(True)
+
+        _actions(box, "批准延期", save)
+    return bool(await box)
+
+
+def _actions(box: ui.dialog, verb: str, save: Callable[[], Awaitable[None]]) -> None:
+    with ui.row().classes("lv-dialog-actions"):
+        ui.button("返回", on_click=lambda: box.submit(None)).props("flat")
+        ui.button(verb, on_click=act.busy(save))
+
+
+def _date(label: str, value: date) -> ui.input:
+    return ui.input(label, value=value.isoformat()).props("type=date stack-label")
+
+
+def _day(field: ui.input, name: str) -> date:
+    try:
+        return date.fromisoformat(field.value or "")
+    except ValueError:
+        raise Refusal("请选择日期，例如 2025-04-15。", field=name) from None
