@@ -25,6 +25,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import logging
 import secrets
@@ -296,6 +297,7 @@ def busy(handler: Callable[P, Awaitable[Any]]) -> Handler[P]:
     """A click handler that ignores clicks while it is under way (防重复点击)."""
     running = False
 
+    @functools.wraps(handler)  # NiceGUI looks at the signature to see whether the handler wants the event
     async def once(*args: P.args, **kwargs: P.kwargs) -> None:
         nonlocal running
         if running:
