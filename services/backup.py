@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, Table, inspect, text
+from sqlalchemy import Connection, MetaData, Table, inspect, text
 
 from services import clock, schema
 from services.db import Database, make_engine
@@ -54,7 +54,7 @@ def back_up(db: Database, settings: Settings, place: Path) -> Outcome:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True, mode=0o700)
     revision = schema.revision(db)
-    digests = _copy_sqlite(settings, partial) if db.is_sqlite else _dump_rows(db.engine, partial)
+    digests = _copy_sqlite(settings, partial) if db.is_sqlite else _dump_rows(settings, partial)
     count = _copy_files(settings.files_dir, partial / FILES)
     listed = {str(p.relative_to(partial)): _described(p) for p in sorted(partial.rglob("*")) if p.is_file()}
     rows_digest = _over(digests)
@@ -179,18 +179,22 @@ def _settle(path: Path) -> None:
     connection.close()
 
 
-def _dump_rows(engine: Engine, place: Path) -> dict[str, dict[str, Any]]:
+def _dump_rows(settings: Settings, place: Path) -> dict[str, dict[str, Any]]:
     (place / ROWS).mkdir()
     found: dict[str, dict[str, Any]] = {}
-    with engine.execution_options(isolation_level="REPEATABLE READ").connect() as connection:
-        for table in _tables(connection):
-            digest, count = hashlib.sha256(), 0
-            with (place / ROWS / f"{table.name}.jsonl").open("w", encoding="utf-8", newline="\n") as target:
-                for line in _lines(connection, table):
-                    target.write(line + "\n")
-                    digest.update(line.encode() + b"\n")
-                    count += 1
-            found[table.name] = {"rows": count, "sha256": digest.hexdigest()}
+    engine = make_engine(settings.database_url, readonly=True)  # the writing one would make writers wait
+    try:
+        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            for table in _tables(connection):
+                digest, count = hashlib.sha256(), 0
+                with (place / ROWS / f"{table.name}.jsonl").open("w", encoding="utf-8", newline="\n") as target:
+                    for line in _lines(connection, table):
+                        target.write(line + "\n")
+                        digest.update(line.encode() + b"\n")
+                        count += 1
+                found[table.name] = {"rows": count, "sha256": digest.hexdigest()}
+    finally:
+        engine.dispose()
     return found
 
 

@@ -1,0 +1,43 @@
+"""One seeded demo for all tests that look at it or copy it (演示数据). Import the fixtures you take."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+import main
+
+CANARIES = ("CANARY-ALPHA-7Q", "CANARY-BETA-3K", "CANARY-GAMMA-9Z")
+
+
+@contextmanager
+def at_home(place: Path, **more: str) -> Iterator[None]:
+    """The environment of a data directory, and nothing else of ours."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LVCE_")}
+    with mock.patch.dict(os.environ, {**kept, "LVCE_DATA_DIR": str(place), **more}, clear=True):
+        yield
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory filled by ``main.py seed-demo``, with canaries; accounts.json lies beside it. Look, do not touch."""
+    place = tmp_path_factory.mktemp("demo")
+    (place / "canaries.txt").write_text("\n".join(CANARIES), encoding="utf-8")
+    with at_home(place / "data"):
+        code = main.main(
+            ["seed-demo", "--seed", "7", "--out", str(place / "accounts.json"), "--canary", str(place / "canaries.txt")]
+        )
+    assert code == 0
+    return place / "data"
+
+
+@pytest.fixture
+def demo_copy(demo_home: Path, tmp_path: Path) -> Path:
+    """A copy of it to play with."""
+    return Path(shutil.copytree(demo_home, tmp_path / "data"))

@@ -1,0 +1,333 @@
+"""The command line and the start (命令行, 启动): Chinese words, an exit code that tells, and nothing lost between two homes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlmodel import Session, select
+
+import main
+from models import User
+from models.enums import Role
+from services import backup, clock, settings
+from services.accounts import sessions
+from services.app import CannotStart, open_house
+from services.db import Database
+from tests.demo_kit import at_home, demo_copy, demo_home
+
+__all__ = ["demo_copy", "demo_home"]
+
+Said = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Said:
+    """Run one command in a data directory: (exit code, standard output, standard error)."""
+
+    def command(home: Path, *arguments: str, **environment: str) -> tuple[int, str, str]:
+        with at_home(home, **environment):
+            code = main.main(list(arguments))
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return command
+
+
+def database(home: Path) -> Database:
+    return Database(f"sqlite:///{home / 'lvce.sqlite3'}")
+
+
+# --- the first administrator ------------------------------------------------------------------------------------------
+
+
+def test_the_first_administrator_is_made_with_a_password_of_their_own(run: Said, tmp_path: Path) -> None:
+    code, out, _ = run(tmp_path / "new", "create-admin", LVCE_ADMIN_PASSWORD="Zhuguan-2025-gz", LVCE_DEMO="0")
+    assert (code, out) == (0, "已新增系统管理员 admin。\n")
+    db = database(tmp_path / "new")
+    assert sessions.sign_in(db, "admin", "Zhuguan-2025-gz").role is Role.ADMIN
+    db.close()
+
+
+@pytest.mark.parametrize(("password", "said"), [("admin", "太短"), ("administrator1", "含有用户名")])
+def test_a_weak_password_makes_no_administrator(run: Said, tmp_path: Path, password: str, said: str) -> None:
+    code, _, err = run(tmp_path / "new", "create-admin", LVCE_ADMIN_PASSWORD=password, LVCE_DEMO="0")
+    assert code == 1
+    assert said in err
+    db = database(tmp_path / "new")
+    assert db.read(lambda s: s.exec(select(User)).all()) == []
+    db.close()
+
+
+def test_a_production_start_without_anybody_says_what_to_do(tmp_path: Path) -> None:
+    with at_home(tmp_path / "new", LVCE_DEMO="0"):
+        house = open_house(settings.from_env())
+        house.close()
+    assert "create-admin" in house.notes[0]
+
+
+def test_a_production_start_takes_the_first_password_from_the_environment(tmp_path: Path) -> None:
+    with at_home(tmp_path / "new", LVCE_DEMO="0", LVCE_ADMIN_PASSWORD="Zhuguan-2025-gz"):
+        house = open_house(settings.from_env())
+        assert sessions.sign_in(house.db, "admin", "Zhuguan-2025-gz").role is Role.ADMIN
+        house.close()
+
+
+# --- the demo ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_demo_is_not_written_over_anything(run: Said, demo_copy: Path) -> None:
+    code, _, err = run(demo_copy, "seed-demo")
+    assert code == 1
+    assert "已有用户" in err
+
+
+def test_a_demo_is_not_served_to_the_public(tmp_path: Path, demo_copy: Path) -> None:
+    with at_home(tmp_path / "new", LVCE_DEMO="1", LVCE_HOST="0.0.0.0"), pytest.raises(CannotStart, match="本机地址"):
+        open_house(settings.from_env())
+    with at_home(demo_copy, LVCE_DEMO="0", LVCE_HOST="0.0.0.0"), pytest.raises(CannotStart, match="演示账户"):
+        open_house(settings.from_env())
+
+
+def test_a_seeded_directory_starts_as_a_demo_and_its_time_goes_on(demo_copy: Path) -> None:
+    with at_home(demo_copy):
+        house = open_house(settings.from_env())
+        try:
+            assert house.settings.demo
+            assert clock.today().isoformat() == "2025-03-20"
+            assert any("lvce-demo-2025" in note for note in house.notes)
+        finally:
+            house.close()
+    assert clock.today().year > 2025
+
+
+def test_somebodys_own_data_do_not_become_a_demo(run: Said, tmp_path: Path) -> None:
+    run(tmp_path / "own", "create-admin", LVCE_ADMIN_PASSWORD="Zhuguan-2025-gz", LVCE_DEMO="0")
+    with at_home(tmp_path / "own", LVCE_DEMO="1"):
+        house = open_house(settings.from_env())
+        house.close()
+    assert not house.settings.demo
+
+
+# --- backup and restore -----------------------------------------------------------------------------------------------
+
+
+def test_a_backup_brings_every_row_and_file_to_another_home(run: Said, demo_copy: Path, tmp_path: Path) -> None:
+    code, out, _ = run(demo_copy, "backup", str(tmp_path / "saved"))
+    assert code == 0
+    assert "已备份" in out
+    code, out, err = run(tmp_path / "elsewhere", "restore", str(tmp_path / "saved"))
+    assert (code, err) == (0, "")
+    here, there = (digests(home) for home in (demo_copy, tmp_path / "elsewhere"))
+    assert here == there
+    assert files(demo_copy) == files(tmp_path / "elsewhere") != {}
+    code, out, _ = run(tmp_path / "elsewhere", "doctor")
+    assert code == 0, out
+    with at_home(tmp_path / "elsewhere"):
+        assert settings.from_env().demo, "a demo stays a demo"
+
+
+def test_a_backup_is_whole_while_others_write(demo_copy: Path, tmp_path: Path) -> None:
+    with at_home(demo_copy):
+        house = open_house(settings.from_env(), serving=False)
+
+        def touch(s: Session, name: str) -> None:
+            for user in s.exec(select(User)).all():
+                user.name = name
+                s.add(user)
+
+        waiting = [house.db._submit(lambda s, n=n: touch(s, f"第{n}次")) for n in range(30)]  # type: ignore[misc]
+        backup.back_up(house.db, house.settings, tmp_path / "saved")
+        for future in waiting:
+            future.result()
+        house.close()
+    copy = sqlite3.connect(tmp_path / "saved" / "lvce.sqlite3")
+    with contextlib.closing(copy):
+        names = copy.execute("SELECT DISTINCT name FROM app_user").fetchall()
+    assert len(names) == 1 or len(names) > 30, "all of one write, or none of any"
+
+
+@pytest.mark.parametrize("victim", ["lvce.sqlite3", "manifest.json", "files"])
+def test_a_flipped_byte_is_refused_by_name(run: Said, demo_copy: Path, tmp_path: Path, victim: str) -> None:
+    run(demo_copy, "backup", str(tmp_path / "saved"))
+    path = tmp_path / "saved" / victim
+    if victim == "files":
+        path = next(p for p in path.rglob("*") if p.is_file())
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    code, _, err = run(tmp_path / "elsewhere", "restore", str(tmp_path / "saved"))
+    assert code == 1
+    assert path.name in err
+    assert not (tmp_path / "elsewhere" / "lvce.sqlite3").exists()
+
+
+def test_a_missing_and_an_extra_file_are_named(run: Said, demo_copy: Path, tmp_path: Path) -> None:
+    run(demo_copy, "backup", str(tmp_path / "saved"))
+    stray = tmp_path / "saved" / "files" / "stray"
+    stray.write_bytes(b"x")
+    assert "多出" in run(tmp_path / "elsewhere", "restore", str(tmp_path / "saved"))[2]
+    stray.unlink()
+    gone = next(p for p in (tmp_path / "saved" / "files").rglob("*") if p.is_file())
+    gone.unlink()
+    assert gone.name in run(tmp_path / "elsewhere", "restore", str(tmp_path / "saved"))[2]
+
+
+def test_a_restore_overwrites_nothing(run: Said, demo_copy: Path, tmp_path: Path) -> None:
+    run(demo_copy, "backup", str(tmp_path / "saved"))
+    assert "不是空的" in run(demo_copy, "restore", str(tmp_path / "saved"))[2]
+    assert "不是空的" in run(demo_copy, "backup", str(tmp_path / "saved"))[2]
+    assert "不是一份完整的备份" in run(tmp_path / "elsewhere", "restore", str(tmp_path))[2]
+
+
+@pytest.mark.postgres
+def test_a_backup_of_postgresql_comes_back_the_same(
+    run: Said, tmp_path: Path, postgres_url: str, postgres_home: tuple[str, str]
+) -> None:
+    source, target = postgres_home
+    code, out, err = run(tmp_path / "one", "seed-demo", LVCE_DATABASE_URL=source)
+    assert (code, err) == (0, ""), out
+    code, _, err = run(tmp_path / "one", "backup", str(tmp_path / "saved"), LVCE_DATABASE_URL=source)
+    assert (code, err) == (0, "")
+    code, out, err = run(tmp_path / "two", "restore", str(tmp_path / "saved"), LVCE_DATABASE_URL=target)
+    assert (code, err) == (0, "")
+    code, out, _ = run(tmp_path / "two", "doctor", LVCE_DATABASE_URL=target)
+    assert code == 0, out
+    code, _, err = run(tmp_path / "three", "restore", str(tmp_path / "saved"))
+    assert "另一种数据库" in err
+    code, _, _ = run(
+        tmp_path / "two",
+        "create-admin",
+        "--username",
+        "second",
+        LVCE_DATABASE_URL=target,
+        LVCE_ADMIN_PASSWORD="Zhuguan-2025-gz",
+    )
+    assert code == 0, "running numbers go on after the restored rows"
+
+
+@pytest.fixture
+def postgres_home(postgres_url: str) -> Iterator[tuple[str, str]]:
+    """Two empty databases on the server."""
+    from tests.conftest import _maintain, _named
+
+    names = ("home_one", "home_two")
+    for name in names:
+        _maintain(postgres_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        _maintain(postgres_url, f"CREATE DATABASE {name}")
+    yield _named(postgres_url, names[0]), _named(postgres_url, names[1])
+    for name in names:
+        _maintain(postgres_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+# --- looking after it -------------------------------------------------------------------------------------------------
+
+
+def test_tampering_with_the_audit_log_is_found(run: Said, demo_copy: Path) -> None:
+    assert run(demo_copy, "verify-audit")[0] == 0
+    with contextlib.closing(sqlite3.connect(demo_copy / "lvce.sqlite3")) as raw:
+        raw.execute("DROP TRIGGER audit_line_no_update")
+        raw.execute("UPDATE audit_line SET detail = '改过' WHERE id = 100")
+        raw.commit()
+    code, out, _ = run(demo_copy, "verify-audit")
+    assert code == 1
+    assert "第 100 条" in out
+
+
+def test_the_doctor_names_what_is_ill(run: Said, demo_copy: Path) -> None:
+    next(p for p in (demo_copy / "files").rglob("*") if p.is_file()).unlink()
+    with contextlib.closing(sqlite3.connect(demo_copy / "lvce.sqlite3")) as raw:
+        raw.execute("UPDATE figure SET value = '1' WHERE rowid = (SELECT min(rowid) FROM figure)")
+        raw.commit()
+    code, out, _ = run(demo_copy, "doctor")
+    assert code == 1
+    ill = [line for line in out.splitlines() if line.startswith("[问题]")]
+    assert len(ill) == 2
+    assert "统计数据" in ill[0]
+    assert "附件" in ill[1]
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"), [({"LVCE_PORT": "tea"}, "LVCE_PORT"), ({"LVCE_TOP_TIER": "moon"}, "LVCE_TOP_TIER")]
+)
+def test_a_wrong_setting_is_named(run: Said, tmp_path: Path, environment: dict[str, str], said: str) -> None:
+    code, _, err = run(tmp_path / "new", "doctor", **environment)
+    assert code == 1
+    assert said in err
+
+
+# --- serving ----------------------------------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with contextlib.closing(socket.socket()) as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def environment(home: Path, port: int) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "NICEGUI", "LVCE_"))}
+    return {**kept, "LVCE_DATA_DIR": str(home), "LVCE_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.mark.slow
+def test_one_process_serves_a_directory_and_a_second_is_told(demo_copy: Path) -> None:
+    port = free_port()
+    command = [sys.executable, str(Path(main.__file__))]
+    with subprocess.Popen(
+        command, env=environment(demo_copy, port), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            said = server.stdout.readline()
+            assert said == f"绿册已启动：http://127.0.0.1:{port}\n", said + server.stdout.read()
+            assert json.loads(healthy(port, server)) == {"status": "ok"}
+            second = subprocess.run(
+                command,
+                env=environment(demo_copy, free_port()),
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert second.returncode == 1
+            assert "已有一个程序正在使用" in second.stderr
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+
+def healthy(port: int, server: subprocess.Popen[str]) -> str:
+    """The answer of /healthz, as soon as there is one."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with opener.open(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            assert server.poll() is None and time.monotonic() < deadline, "the server did not come up"
+            time.sleep(0.05)
+
+
+def digests(home: Path) -> dict[str, object]:
+    db = database(home)
+    try:
+        with db.engine.connect() as connection:
+            return dict(backup.table_digests(connection))
+    finally:
+        db.close()
+
+
+def files(home: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(home)): p.read_bytes() for p in (home / "files").rglob("*") if p.is_file()}
