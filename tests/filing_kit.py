@@ -59,6 +59,15 @@ label = "综合能源消费量"
 kind = "number"
 yearly = true
 unit = "吨标准煤"
+[[part.section.field]]
+key = "ei_output"
+label = "单位产值综合能耗"
+kind = "derived"
+yearly = true
+unit = "千克标准煤/万元"
+decimals = 2
+formula = "energy_total * 1000 / gross_output"
+formula_words = "综合能源消费量 × 1000 ÷ 工业总产值"
 """
 TEMPLATE = loader.loads(SMALL, "测试表")
 

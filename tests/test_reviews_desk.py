@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 from sqlmodel import Session, select
 
-from models import Cell, Question
+from models import Cell, Organisation, Question
 from models.enums import Adjustment, CellKind, FileKind, Grade, QuestionStatus
+from services import clock
 from services.db import Database
 from services.errors import Conflict, Forbidden, NotFound, Refusal
 from services.filings import moves
 from services.reviews import decisions, desk, guides, opinions, questions
 from tests import filing_kit
-from tests.conftest import World
+from tests.conftest import SPRING, World
 
 
 @pytest.fixture
@@ -50,13 +52,40 @@ def test_the_page_opens_on_what_matters(db: Database, world: World) -> None:
     filing_id = db.write(with_a_yes, world)
     view = db.read(desk.review, world.county, filing_id)
     assert [(flag.kind, flag.grave) for flag in view.flags] == [("compliance", True), ("name", True), ("jump", False)]
-    assert view.jumps[0].place == "综合能源消费量 2024年"
-    assert (view.jumps[0].before, view.jumps[0].after, view.jumps[0].change) == ("4,120", "9,300", "+125.7%")
+    assert [(jump.place, jump.before, jump.after, jump.change) for jump in view.jumps] == [
+        ("单位产值综合能耗 2024年", "76.16", "172.86", "+127.0%"),
+        ("综合能源消费量 2024年", "4,120", "9,300", "+125.7%"),
+    ]
     assert dict(view.risk_parts) == {"合规性信息勾选“是”": 20, "名称与名单不一致": 10, "指标较上年变动超过50%": 2}
     assert view.risk == 32
     assert view.membership[0].document_number == "工信厅节函〔2023〕54号"
     assert [focus.title for focus in view.focuses] == ["重大事项变更", "合规性信息", "填报数据"]
     assert {row.address: row.flagged for row in view.focuses[1].rows} == {"compliance_1": True}
+
+
+def test_an_intensity_far_above_the_peers_is_flagged(db: Database, world: World) -> None:
+    filing_id = db.write(filing_kit.submitted, world.signer)
+    assert db.read(desk.review, world.county, filing_id).peers == ()
+
+    def twenty_others(s: Session) -> None:
+        for number in range(20):
+            unit = s.get_one(Organisation, world.orgs["far"])
+            copy = Organisation(**{**unit.model_dump(exclude={"id"}), "name": f"第{number}工厂"})
+            s.add(copy)
+            s.flush()
+            actor = replace(world.far, organisation_id=copy.id or 0)
+            other = filing_kit.draft(s, actor, ready=False)
+            filing_kit.change(s, actor, other, "energy_total:2024", str(4000 + number))
+            filing_kit.make_ready(s, actor, other)
+            moves.submit(s, actor, other)
+
+    db.write(twenty_others)
+    with clock.frozen(SPRING + timedelta(minutes=11)):
+        view = db.read(desk.review, world.county, filing_id)
+    assert [(p.place, p.text, p.per_cent, p.peers) for p in view.peers] == [
+        ("单位产值综合能耗 2024年", "172.86", 95, 21)
+    ]
+    assert "高于 95% 的同类单位" in next(flag.text for flag in view.flags if flag.kind == "peers")
 
 
 def test_the_unit_and_strangers_have_no_review_page(db: Database, world: World) -> None:

@@ -55,8 +55,9 @@ def submit(s: Session, actor: Actor, filing_id: int) -> Receipt:
     last = known.facts.steps if again else ()
     first_step = _write_route(s, actor, filing, version, legs, last)
     findings = working.finding_views(loaded.sheet, loaded.notes, for_reviewers=True)
-    cells = {**loaded.sheet.cells, **loaded.sheet.derived}
-    danger = risk.assess(loaded.template, cells, findings, late=late, times_returned=_times_returned(s, filing_id))
+    danger = risk.assess(
+        loaded.template, loaded.sheet.cells, findings, late=late, times_returned=_times_returned(s, filing_id)
+    )
     move(
         s,
         actor,

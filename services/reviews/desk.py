@@ -30,7 +30,7 @@ from services.filings.views import Difference, FilingHead, FindingView
 from services.forms.findings import Context
 from services.forms.sheet import Sheet
 from services.forms.template import Address, FormTemplate
-from services.reviews import guides, opinions, risk
+from services.reviews import guides, opinions, peers, risk
 from services.reviews.views import (
     AdjustmentView,
     ArticleChoice,
@@ -41,6 +41,7 @@ from services.reviews.views import (
     FocusRow,
     FocusView,
     Membership,
+    PeerView,
     ReviewView,
     TimelineLine,
 )
@@ -77,7 +78,8 @@ def review(s: Session, actor: Actor, filing_id: int) -> ReviewView:
     jumps = _jumps(template, sheet)
     unit = s.get_one(Organisation, filing.organisation_id)
     membership = _membership(s, unit, filing)
-    flags = _flags(s, filing, template, sheet, kept, jumps, membership)
+    among = _peers(s, filing, template, sheet)
+    flags = _flags(s, filing, template, sheet, kept, jumps, membership, among)
     return ReviewView(
         head=head,
         version_id=version.id or 0,
@@ -101,6 +103,7 @@ def review(s: Session, actor: Actor, filing_id: int) -> ReviewView:
         adjustments=_adjustments(s, filing, template),
         articles=_articles(sheet),
         timeline=timeline(s, actor, filing_id),
+        peers=among,
         below=_below(known, head),
     )
 
@@ -133,6 +136,7 @@ def _flags(
     kept: Sequence[FindingView],
     jumps: Sequence[Difference],
     membership: Sequence[Membership],
+    among: Sequence[PeerView],
 ) -> tuple[Flag, ...]:
     """提请注意, grave ones first."""
     found: list[Flag] = []
@@ -166,7 +170,30 @@ def _flags(
         found.append(
             Flag("jump", False, f"较上年变动超过50%的指标 {len(jumps)} 个", places, tuple(j.address for j in jumps))
         )
+    high = [peer for peer in among if peer.per_cent >= peers.HIGH]
+    if high:
+        places = "；".join(
+            f"{peer.place} {peer.text} {peer.unit}，高于 {peer.per_cent}% 的同类单位" for peer in high[:3]
+        )
+        found.append(
+            Flag("peers", False, f"明显高于同类单位的指标 {len(high)} 个", places, tuple(p.address for p in high))
+        )
     return tuple(found)
+
+
+def _peers(s: Session, filing: Filing, template: FormTemplate, sheet: Sheet) -> tuple[PeerView, ...]:
+    cells = {**sheet.cells, **sheet.derived}
+    return tuple(
+        PeerView(
+            str(position.address),
+            working.place_words(template, position.address),
+            sheet.shown(position.address),
+            working.unit_words(template, cells, position.address),
+            position.per_cent,
+            position.peers,
+        )
+        for position in peers.positions(s, filing, template, sheet)
+    )
 
 
 def _jumps(template: FormTemplate, sheet: Sheet) -> tuple[Difference, ...]:

@@ -26,11 +26,23 @@ class Membership:
 class Flag:
     """提请注意: ``grave`` are red flags. ``addresses``: cells to jump to."""
 
-    kind: Literal["compliance", "name", "kept", "jump", "late", "returned", "not_listed"]
+    kind: Literal["compliance", "name", "kept", "jump", "peers", "late", "returned", "not_listed"]
     grave: bool
     title: str
     text: str
     addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PeerView:
+    """同类百分位: an intensity of the latest year among all submitted filings of this form and year."""
+
+    address: str
+    place: str
+    text: str
+    unit: str
+    per_cent: int  # so many per cent of the peers are lower
+    peers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,4 +169,5 @@ class ReviewView:
     adjustments: tuple[AdjustmentView, ...]
     articles: tuple[ArticleChoice, ...]
     timeline: tuple[TimelineLine, ...]
+    peers: tuple[PeerView, ...] = ()  # highest first; empty while there are too few peers
     below: str = ""  # the tier below that it may be sent back to; "" if there is none
