@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.enums import Form
 from services.forms import layout, lines, loader
 from services.forms.loader import TemplateError
+from services.forms.sheet import Sheet
+from services.forms.template import Address
 from tests.forms_kit import SMALL, small
 
 
@@ -62,6 +66,8 @@ REFUSALS = [
     ('fix = {output =', 'fix = {intensity =', "fix = {", ("不能填写",), "intensity"),
     ('level = "note"', 'level = "hint"', 'level = "hint"', ("error、warning、note",), "hint"),
     ('label = "三年投资额"', 'label = "{Y-4}年投资额"', "{Y-4}", ("不会被替换", "{Y-1}"), "{Y-4}"),
+    ("decimals = 2", "decimals = 11", "decimals = 11", ("最多写 10",), "11"),
+    ("low = 0", 'low = "1e999"', "1e999", ("普通大小",), "1e999"),
     ("year = 2025", "year = 25", "year = 25", ("不是年份",), "25"),
 ]  # fmt: skip
 
@@ -93,6 +99,30 @@ def test_broken_toml_is_explained_in_chinese(old: str, new: str, words: str) -> 
     refusal = refused(old, new)
     assert words in str(refusal)
     assert refusal.line in (line_with(SMALL, old), line_with(SMALL, old) + 1)
+
+
+VALUES = ["1", "-1", "0.5", '""', '"甲"', "true", "[]", "[1]", '["a", "a"]', "[[]]", "{}", '{a = 1}', '[{a = 1}]', "1979-05-27",
+          '"{"', '"}"', '"{p}"', '"{=1/0}"', '"{= }"', '"energy"', '"energy__prev"', "nan", "inf", '"1e999999999"', "[{key = 1}]"]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_whatever_stands_in_the_file_it_loads_or_is_refused_politely(pick: st.DataObject) -> None:
+    rows = SMALL.splitlines()
+    for _ in range(pick.draw(st.integers(1, 2))):
+        number = pick.draw(st.integers(0, len(rows) - 1))
+        key, equals, _ = rows[number].partition("=")
+        value = pick.draw(st.sampled_from(VALUES))
+        rows[number] = (
+            f"{key}= {value}" if equals else pick.draw(st.sampled_from(["", "[x]", "[[part]]", "[[rule]]", "[["]))
+        )
+    try:
+        template = loader.loads("\n".join(rows), "小表.toml")
+    except TemplateError as refusal:
+        assert 1 <= refusal.line <= len(rows) + 1
+        assert str(refusal).startswith("小表.toml 第 ")
+    else:
+        Sheet.typed(template, {Address("output", "2024"): "5000", Address("energy", "2024"): "1"})
 
 
 def test_allowed_words_are_listed() -> None:

@@ -108,6 +108,8 @@ FOLDER = Path(__file__).resolve().parents[2] / "assets" / "forms"
 _KEY = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _RESERVED = expressions.FUNCTION_NAMES | {"and", "or", "not", "if", "else", "in", "is", "for", "year", "last_year"}
 _YEAR_MARK = re.compile(r"\{Y(?:-([123]))?\}")
+_LARGEST = 20  # digits of a bound or factor
+_MOST_DECIMALS = 10
 _LAYOUTS = ("fields", "questions", "grid", "texts")
 _LEFT_OVER = re.compile(r"\{[^{}]*\}")
 _RULE_TITLES = {
@@ -201,6 +203,13 @@ def _whole(value: Any) -> int:
     return value
 
 
+def _decimals(value: Any) -> int:
+    places = _whole(value)
+    if places > _MOST_DECIMALS:
+        raise _Wrong(f"最多写 {_MOST_DECIMALS}")
+    return places
+
+
 def _number(value: Any) -> Decimal | None:
     if value == "":
         return None
@@ -210,8 +219,12 @@ def _number(value: Any) -> Decimal | None:
         number = Decimal(value)
     except InvalidOperation:
         raise _Wrong('要写成数字，例如 0.3 或 "0.3"') from None
-    if not number.is_finite():
-        raise _Wrong('要写成数字，例如 0.3 或 "0.3"')
+    if (
+        not number.is_finite()
+        or (number and abs(number.adjusted()) > _LARGEST)
+        or len(number.as_tuple().digits) > _LARGEST
+    ):
+        raise _Wrong(f"要写成普通大小的数字，最多{_LARGEST}位")
     return number
 
 
@@ -312,7 +325,8 @@ _FIELD = {
     **dict.fromkeys(("pattern", "pattern_words", "formula", "formula_words", "source"), _Slot(_text)),
     **dict.fromkeys(("yearly", "required", "remark", "locked", "empty_words", "slip"), _Slot(_flag)),
     **dict.fromkeys(("low", "high"), _Slot(_number)),
-    **dict.fromkeys(("decimals", "max_length"), _Slot(_whole)),
+    "decimals": _Slot(_decimals),
+    "max_length": _Slot(_whole),
     "units": _Slot(_options),
     "usual": _Slot(_pair),
     "choices": _Slot(_texts),
