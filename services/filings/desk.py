@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Executable, Table, bindparam, delete, update
+from sqlalchemy import Dialect, bindparam, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
@@ -20,6 +19,7 @@ from services.errors import Conflict, Refusal
 from services.filings import explanations, standing, working
 from services.filings import room as rooms
 from services.filings.opening import open_filing as open_filing
+from services.filings.prepared import Prepared, prepare
 from services.filings.room import Room
 from services.filings.sheets import head as head
 from services.filings.sheets import sheet as sheet
@@ -258,41 +258,29 @@ def _still_validated(room: Room) -> str:
 def _advance(s: Session, room: Room, now: datetime, validated_digest: str) -> bool:
     """Take the next revision, if nobody else did."""
     room.validated_digest = validated_digest
-    done = s.connection().execute(
-        _ADVANCE,
-        {
-            "of": room.filing_id,
-            "was": room.revision,
-            "next": room.revision + 1,
-            "now": now,
-            "valid": validated_digest,
-        },
-    )
-    return done.rowcount == 1
-
-
-def _write(
-    s: Session,
-    actor: Actor,
-    room: Room,
-    changed: Sequence[Changed],
-    source: str,
-    now: datetime,
-) -> None:
     connection = s.connection()
-    connection.execute(
-        _upsert(connection.dialect.name),
-        [
-            {
-                "filing_id": room.filing_id,
-                "field": address.field,
-                "slot": address.slot,
-                "text": new.text,
-                "kind": new.kind,
-                "value": new.value,
-            }
-            for address, _, new in changed
-        ],
+    step = {
+        "of": room.filing_id,
+        "was": room.revision,
+        "next": room.revision + 1,
+        "now": now,
+        "valid": validated_digest,
+    }
+    return _statements(connection.dialect).advance.run(connection, step) == 1
+
+
+def _write(s: Session, actor: Actor, room: Room, changed: Sequence[Changed], source: str, now: datetime) -> None:
+    connection = s.connection()
+    cells = (
+        {
+            "filing_id": room.filing_id,
+            "field": address.field,
+            "slot": address.slot,
+            "text": new.text,
+            "kind": new.kind,
+            "value": new.value,
+        }
+        for address, _, new in changed
     )
     lines = [
         {
@@ -308,8 +296,10 @@ def _write(
         for address, old, new in changed
         if old.text != new.text
     ]
+    statements = _statements(connection.dialect)
+    statements.put.run(connection, *cells)
     if lines:
-        connection.execute(_LOG, lines)
+        statements.log.run(connection, *lines)
 
 
 def _bury_notes(s: Session, room: Room, effect: Effect) -> None:
@@ -411,28 +401,40 @@ def _keep(s: Session, room: Room, answer: SheetPatch, origin: str) -> None:
     events.publish(s, events.CellsChanged(room.filing_id, told, origin))
 
 
-_FILING = cast(Table, Filing.__table__)  # type: ignore[attr-defined]
-_CELL = cast(Table, Cell.__table__)  # type: ignore[attr-defined]
-_LOG = cast(Table, CellChange.__table__).insert()  # type: ignore[attr-defined]
-_ADVANCE = (
-    update(_FILING)
-    .where(
-        _FILING.c.id == bindparam("of"),
-        _FILING.c.revision == bindparam("was"),
-        _FILING.c.deleted_at.is_(None),
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    advance: Prepared
+    put: Prepared
+    log: Prepared
+
+
+_prepared: dict[str, _Statements] = {}
+
+
+def _statements(dialect: Dialect) -> _Statements:
+    if dialect.name not in _prepared:
+        _prepared[dialect.name] = _prepare(dialect)
+    return _prepared[dialect.name]
+
+
+def _prepare(dialect: Dialect) -> _Statements:
+    filing, cell, change = (cast(Any, table).__table__ for table in (Filing, Cell, CellChange))
+    advance = (
+        update(filing)
+        .where(filing.c.id == bindparam("of"), filing.c.revision == bindparam("was"), filing.c.deleted_at.is_(None))
+        .values(revision=bindparam("next"), saved_at=bindparam("now"), validated_digest=bindparam("valid"))
     )
-    .values(revision=bindparam("next"), saved_at=bindparam("now"), validated_digest=bindparam("valid"))
-)
-
-
-@lru_cache(maxsize=2)
-def _upsert(dialect: str) -> Executable:
-    insert: Any = (postgresql if dialect == "postgresql" else sqlite).insert(_CELL)
-    new = insert.excluded
-    return cast(
-        Executable,
-        insert.on_conflict_do_update(
-            index_elements=["filing_id", "field", "slot"],
-            set_={"text": new.text, "kind": new.kind, "value": new.value},
+    put = (postgresql if dialect.name == "postgresql" else sqlite).insert(cell)
+    upsert = put.on_conflict_do_update(
+        index_elements=["filing_id", "field", "slot"],
+        set_={"text": put.excluded.text, "kind": put.excluded.kind, "value": put.excluded.value},
+    )
+    return _Statements(
+        prepare(advance, dialect),
+        prepare(upsert, dialect, ("filing_id", "field", "slot", "text", "kind", "value")),
+        prepare(
+            change.insert().inline(),
+            dialect,
+            ("filing_id", "field", "slot", "before", "after", "source", "user_id", "at"),
         ),
     )
