@@ -192,6 +192,29 @@ async def test_a_page_hears_of_messages_without_asking(
     await guest.should_see("没有待办事项")
 
 
+async def test_what_others_do_does_not_keep_a_sign_in_alive(
+    guest: Visitor, sqlite_db: Database, sqlite_world: World
+) -> None:
+    client = await guest.open("/trial")
+    heard: list[str] = []
+
+    async def listen(_: object) -> None:
+        heard.append(await act.read(greeted))
+
+    with client:
+        act.watch_filing(1, listen)
+
+    def tell(s: Session) -> None:
+        events.publish(s, events.FilingChanged(1))
+
+    with clock.frozen(SPRING + timedelta(minutes=20)):
+        await sqlite_db.awrite(tell)
+        await until(lambda: heard)
+    with clock.frozen(AFTER_LUNCH):
+        guest.find("成功").click()
+        await guest.should_see("重新登录，继续当前页面")
+
+
 async def test_a_page_watches_one_filing_and_no_other(guest: Visitor, sqlite_db: Database, sqlite_world: World) -> None:
     client = await guest.open("/trial")
     mine = await sqlite_db.awrite(opening.open_filing, sqlite_world.filer, Form.FACTORY, 2025)

@@ -31,6 +31,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote, urlsplit
@@ -104,6 +105,8 @@ class _House:
 
 
 _house: _House | None = None
+# What a page does because somebody else acted does not keep its own sign-in alive.
+_unasked: ContextVar[bool] = ContextVar("unasked", default=False)
 
 
 # --- pages ----------------------------------------------------------------------------------------------------------
@@ -287,7 +290,8 @@ async def _actor() -> Actor:
     found = tab()
     if found.building and found.actor is not None:
         return found.actor
-    found.actor = await sessions.aresolve(house().db, found.token, address=found.address)
+    active = not _unasked.get()
+    found.actor = await sessions.aresolve(house().db, found.token, address=found.address, active=active)
     if found.actor.must_change_password and found.client.page.path != "/password":
         raise Forbidden("首次登录须先修改密码，请点右上角姓名，选“修改密码”。")
     return found.actor
@@ -463,9 +467,11 @@ def _watchers(event: events.FilingChanged | events.CellsChanged | events.InboxCh
 
 
 async def _call(callback: Watcher, event: events.Event) -> None:
-    answer = callback(event)
-    if inspect.isawaitable(answer):
-        await answer
+    _unasked.set(True)
+    with suppress(SignedOut):  # the next click says so
+        answer = callback(event)
+        if inspect.isawaitable(answer):
+            await answer
 
 
 def _close_tabs(sign_in_ids: set[int]) -> None:

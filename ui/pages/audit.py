@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from nicegui import ui
 
@@ -38,7 +39,7 @@ async def listing(actor: Actor) -> None:
         ui.button("核对完整性", icon="verified", on_click=act.busy(verify))
 
     def export_path() -> str:
-        return "/download/audit.csv"
+        return "/download/audit.csv?" + urlencode({"search": search.value or "", "action": action.value or ""})
 
     with shell.frame(actor, title="审计日志", path="/audit", primary=primary):
         with ui.element("div").classes("lv-filters"):

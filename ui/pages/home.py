@@ -217,4 +217,4 @@ def _target(actor: Actor, message: MessageView) -> str:
         return message.link
     if message.filing_id is None:
         return ""
-    return f"/filing/{message.filing_id}" if actor.is_unit else f"/review/{message.filing_id}"
+    return f"/filing/{message.filing_id}" if actor.is_unit else f"/filing/{message.filing_id}/review"
