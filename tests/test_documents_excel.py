@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
 import zipfile
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
 
 from models.enums import CellKind
-from services.documents import excel
+from services.documents import excel, intake
 from services.documents.snapshot import FilingSnapshot
 from services.forms import reference
+from services.forms.sheet import Sheet
 from services.forms.template import UNIT_SLOT, Address
 from tests import papers
 
@@ -166,3 +170,21 @@ def test_the_roster_lists_who_is_on_it() -> None:
     sheet = openpyxl.load_workbook(io.BytesIO(excel.roster_workbook([line]))).active
     assert [cell.value for cell in sheet[3]][3:] == ["广州某厂", "91440115MA5ABCDE1X", "广东省 广州市", "2024-01-05"]
     assert openpyxl.load_workbook(io.BytesIO(excel.roster_workbook([]))).active.max_row == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed")
+@pytest.mark.parametrize("kind", ["xlsx", "ods", "xls"])
+def test_libreoffice_opens_it_and_gives_it_back_unchanged(full: FilingSnapshot, tmp_path: Path, kind: str) -> None:
+    start = tmp_path / "form.xlsx"
+    start.write_bytes(excel.filled_workbook(full))
+    for number, target in enumerate((kind, "xlsx")):
+        folder = tmp_path / str(number)
+        command = ["soffice", f"-env:UserInstallation=file://{tmp_path}/profile", "--headless", "--convert-to", target]
+        subprocess.run([*command, "--outdir", folder, start], check=True, capture_output=True, timeout=120)
+        start = folder / f"form.{target}"
+    found = intake.read(start.read_bytes(), full.template, credit_code=full.credit_code, unit_name=full.unit_name)
+    seen = intake.preview(found, Sheet(full.template, full.cells))
+    assert (seen.edits, seen.problems) == ((), ())
+    sheet = openpyxl.load_workbook(start)[excel.FORM_SHEET]
+    assert sheet.protection.sheet and len(sheet.data_validations.dataValidation) > 5

@@ -131,11 +131,12 @@ def layout_of(template: FormTemplate) -> dict[str, int]:
     return {"label": LABEL, "parameter": PARAMETER, UNIT_SLOT: UNIT, **years, REMARK_SLOT: after, "guidance": after + 1}
 
 
-def value_role(part_layout: str, template: FormTemplate) -> str:
-    """In which column the single value of a row stands, by the layout of its part."""
-    return {"fields": UNIT_SLOT, "questions": REMARK_SLOT, "texts": "label", "grid": str(template.years[0])}[
-        part_layout
-    ]
+def value_role(part: Part, asked: FormField, template: FormTemplate) -> str:
+    """In which column the single value of a row stands: by the layout of its part."""
+    first_year = str(template.years[0])
+    if part.layout == "questions":
+        return REMARK_SLOT if asked.choices else first_year
+    return {"fields": UNIT_SLOT, "texts": "label", "grid": first_year}[part.layout]
 
 
 # The form
@@ -163,7 +164,7 @@ class _Writer:
         self.row += 1
         if key:
             self.page.put(self.row, CODE, key, _PLAIN)
-        self.page.sheet.row_dimensions[self.row].height = round(max(lines, 1.35) * _LINE, 1)
+        self.page.sheet.row_dimensions[self.row].height = round(max(lines, 1.2) * _LINE + 4, 1)
         return self.row
 
 
@@ -218,16 +219,24 @@ def _fields(writer: _Writer, part: Part, section: Section) -> None:
 
 
 def _questions(writer: _Writer, part: Part, section: Section) -> None:
+    """A question with its choice at the right; a text has the right half of the row."""
     _section_title(writer, section)
-    columns, answer = writer.columns, writer.columns[REMARK_SLOT]
+    columns, last = writer.columns, writer.columns[REMARK_SLOT]
     for asked in section.fields:
         text = _text(writer, asked)
-        guide = sheets.lines_needed(asked.guidance, _GUIDANCE_WIDTH)
-        row = writer.next(asked.key, max(sheets.lines_needed(text, _REMARK_WIDTH), guide, 1.5))
-        writer.page.span(row, LABEL, answer - 1, asked.label, _QUESTION)
-        writer.page.put(row, answer, text, _look(asked, _CHOSEN if asked.choices else _INPUT))
+        first = columns[value_role(part, asked, writer.template)]
+        widths = _widths(writer)
+        lines = (
+            sheets.lines_needed(text, sum(widths[column] for column in range(first, last + 1))),
+            sheets.lines_needed(asked.label, sum(widths[column] for column in range(LABEL, first))),
+            sheets.lines_needed(asked.guidance, _GUIDANCE_WIDTH),
+            3 if asked.kind == "longtext" else 1.5,
+        )
+        row = writer.next(asked.key, max(lines))
+        writer.page.span(row, LABEL, first - 1, asked.label, _QUESTION)
+        writer.page.span(row, first, last, text, _look(asked, _CHOSEN if asked.choices else _INPUT))
         writer.page.put(row, columns["guidance"], asked.guidance, _GUIDE)
-        _check(writer, asked, f"{letter(answer)}{row}")
+        _check(writer, asked, f"{letter(first)}{row}")
 
 
 def _texts(writer: _Writer, part: Part, section: Section) -> None:
@@ -271,7 +280,7 @@ def _grid_row(writer: _Writer, asked: FormField) -> None:
         max(
             sheets.lines_needed(asked.label, label_width),
             sheets.lines_needed(asked.parameter, _WIDTHS[PARAMETER]),
-            sheets.lines_needed(guidance, _GUIDANCE_WIDTH * 1.1),
+            sheets.lines_needed(guidance, _GUIDANCE_WIDTH),
             sheets.lines_needed(remark, _REMARK_WIDTH),
             1.3,
         ),
@@ -497,7 +506,8 @@ def _print_setup(sheet: Any, *, landscape: bool) -> None:
     sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
     sheet.page_margins.left = sheet.page_margins.right = 0.4
-    sheet.page_margins.top = sheet.page_margins.bottom = 0.6
+    sheet.page_margins.top, sheet.page_margins.bottom = 0.6, 0.75
+    sheet.page_margins.footer = 0.35
 
 
 def _in_brackets(note: str) -> str:

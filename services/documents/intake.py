@@ -226,13 +226,15 @@ def _inputs(template: FormTemplate, columns: Mapping[str, int]) -> Iterable[tupl
     """Every cell that a workbook can fill, units before figures."""
     found: list[tuple[FormField, Address, int]] = []
     for part in template.parts:
-        role = value_role(part.layout, template)
         for field in (one for section in part.sections for one in section.fields):
             if field.kind == "derived":
                 continue
             if field.units and not field.unit_of:
                 found.append((field, Address(field.key, UNIT_SLOT), columns[UNIT_SLOT]))
-            found += [(field, Address(field.key, slot), columns[slot or role]) for slot in template.slots(field.key)]
+            found += [
+                (field, Address(field.key, slot), columns[slot or value_role(part, field, template)])
+                for slot in template.slots(field.key)
+            ]
             if field.remark:
                 found.append((field, Address(field.key, REMARK_SLOT), columns[REMARK_SLOT]))
     return sorted(found, key=lambda one: one[1].slot != UNIT_SLOT)
