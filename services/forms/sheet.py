@@ -137,7 +137,7 @@ class Sheet:
 
     def _why_not(self, address: Address, number: int, text: str, locked_too: bool) -> str:
         if not number:
-            return f"本表没有“{address}”这个单元格，内容没有写入。请刷新页面后重试。"
+            return f"本表没有“{str(address)[:40]}”这个单元格，内容没有写入。请刷新页面后重试。"
         field = self.template.fields[address.field]
         if field.formula is not None and address.slot != REMARK_SLOT:
             return f"“{field.label}”由公式自动计算（{field.formula.words}），不能直接填写。请修改公式里的数据。"
