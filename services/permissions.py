@@ -246,7 +246,7 @@ def in_region(column: Any, region_code: str) -> ColumnElement[bool]:
     prefix = region_prefix(region_code)
     if not prefix:
         return true()
-    return and_(column >= prefix, column < prefix[:-1] + chr(ord(prefix[-1]) + 1))
+    return and_(column >= prefix, column < f"{int(prefix) + 1:0{len(prefix)}d}")  # digits sort alike in every collation
 
 
 def _place_relation(actor: Actor, place: Place) -> Relation:

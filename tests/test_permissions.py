@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sqlmodel import Session, SQLModel, select
+from sqlmodel import Session, SQLModel, col, select
 
-from models import Filing, Organisation
+from models import Filing, Organisation, Region
 from models.enums import Action, FilingStatus, Role, StepStatus
 from services import clock, permissions
 from services.actors import Actor
@@ -209,6 +209,28 @@ def test_everybody_sees_exactly_what_the_relation_allows(db: Database, world: Wo
         by_sql, by_relation = db.read(seen, world.actors[name])
         assert by_sql == {filings[key] for key in expected[name]}, name
         assert by_relation == (set() if name == "admin" else by_sql), name
+
+
+@pytest.mark.parametrize(
+    ("office", "inside", "outside"),
+    [
+        ("440000", ["440000", "440106", "441900003"], ["450102", "430102", "110101"]),
+        ("440900", ["440900", "440902", "440981"], ["441000", "440802"]),
+        ("441900", ["441900", "441900003"], ["442000001", "441802"]),
+        ("440106", ["440106", "440106001"], ["440107", "440105"]),
+    ],
+)
+def test_a_region_is_its_subtree_in_sql_as_in_python(
+    db: Database, office: str, inside: list[str], outside: list[str]
+) -> None:
+    def fill(s: Session) -> None:
+        s.add_all(Region(code=code, name=code, level=1) for code in inside + outside)
+
+    db.write(fill)
+    found = db.read(
+        lambda s: s.execute(select(Region.code).where(permissions.in_region(col(Region.code), office))).scalars().all()
+    )
+    assert sorted(found) == sorted(inside)
 
 
 def test_every_power_belongs_to_somebody() -> None:
