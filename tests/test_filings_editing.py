@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from sqlmodel import Session, col
 
 from models import Campaign, Cell, CellChange, Extension, Filing
@@ -17,6 +17,7 @@ from services.errors import Conflict, NotFound, Refusal
 from services.filings import desk, room, working
 from services.filings.views import CellEdit, SheetPatch
 from tests.conftest import World
+from tests.filing_kit import draft
 from tests.filling import opened, put, type_in
 
 
@@ -149,8 +150,8 @@ def test_other_open_pages_get_the_same_answer_with_its_author(db: Database, worl
         patch = type_in(db, world.filer, filing, origin="tab-1", gross_output_2024="3000")
     finally:
         stop()
-    told = [event for event in heard if isinstance(event, events.CellsChanged)]
-    assert [(event.filing_id, event.origin, event.patch.by) for event in told] == [(filing, "tab-1", "陈立")]
+    told = [e for e in heard if isinstance(e, events.CellsChanged)]
+    assert [(e.filing_id, e.origin, e.patch.by) for e in told] == [(filing, "tab-1", "陈立")]
     assert told[0].patch.cells == patch.cells
 
 
@@ -242,6 +243,21 @@ def test_an_edit_that_breaks_half_way_leaves_no_ghost_either(
     assert db.read(working.load, filing).sheet.cells[desk.Address("gross_output", "2024")].text == "3000"
 
 
+def test_a_commit_that_fails_leaves_no_ghost(db: Database, world: World, filing: int) -> None:
+    type_in(db, world.filer, filing, gross_output_2024="3000")
+
+    @event.listens_for(db.engine, "commit", once=True)
+    def disk_is_full(_: object) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        type_in(db, world.filer, filing, gross_output_2024="9999")
+    db.write(set_filing, filing)  # takes the revision that the lost edit would have had
+    type_in(db, world.filer, filing, gross_output_2024="9999")
+    assert stored(db, filing, "gross_output:2024") == "9999"
+    assert changes(db, filing, "gross_output")[-1][:2] == ("3000", "9999")
+
+
 def test_another_process_on_the_same_database_is_noticed(db: Database, world: World, filing: int) -> None:
     type_in(db, world.filer, filing, gross_output_2024="3000")
     elsewhere = Database(db.url)  # its own engine, so its own rooms: as good as another process
@@ -284,6 +300,29 @@ def test_many_people_typing_at_once_lose_nothing(db: Database, world: World, fil
     last = max(answers, key=lambda answer: answer.revision)
     assert working.counts(loaded, {}) == last.counts
     assert working.progress(loaded) == last.progress
+
+
+def test_whatever_happens_at_once_a_validated_filing_holds_the_figures_that_were_validated(
+    db: Database, world: World
+) -> None:
+    filing = db.write(lambda s: draft(s, world.filer, ready=False))
+    elsewhere = Database(db.url)
+
+    def work(n: int) -> None:
+        where = (db, elsewhere)[n % 2]
+        if n % 3:
+            put(where, world.filer, filing, {"gross_output:2024": str(50000 + n)})
+        else:
+            where.write(desk.validate, world.signer, filing)
+
+    try:
+        with ThreadPoolExecutor(8) as people:
+            list(people.map(work, range(60)))
+    finally:
+        elsewhere.close()
+    row, figures = db.read(lambda s: (s.get_one(Filing, filing), working.load(s, filing).sheet.digest()))
+    assert row.validated_digest in ("", figures)
+    assert row.revision >= 60
 
 
 def test_too_many_cells_at_once_are_refused_in_words(db: Database, world: World, filing: int) -> None:

@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from services.db import Database
 from services.documents import scan
 from services.errors import Forbidden, NotFound, Refusal, Unavailable
 from services.filings import standing
-from services.filings.views import FileView
+from services.filings.views import ActionView, FileView
 from services.perform import perform
 
 MOST_FILES = 50  # of one filing, by one organisation
@@ -186,7 +186,12 @@ def remove(s: Session, actor: Actor, file_id: int) -> None:
 def listing(s: Session, actor: Actor, filing_id: int) -> tuple[FileView, ...]:
     """The files of a filing that these eyes may see (附件清单), oldest first; raises NotFound or Forbidden."""
     _, known = standing.require(s, actor, Action.VIEW, filing_id)
-    may_attach = any(choice.action is Action.ATTACH and choice.enabled for choice in known.actions)
+    return files_of(s, actor, filing_id, known.actions)
+
+
+def files_of(s: Session, actor: Actor, filing_id: int, actions: Iterable[ActionView]) -> tuple[FileView, ...]:
+    """The same for who has been found to see the filing, with ``actions`` of it."""
+    may_attach = any(choice.action is Action.ATTACH and choice.enabled for choice in actions)
     query = (
         select(StoredFile, col(User.name))
         .join(User, col(User.id) == col(StoredFile.uploaded_by_id))

@@ -146,7 +146,7 @@ def _page(
         findings=findings,
         progress=working.progress(sheet),
         questions=questions(s, actor, filing, sheet.template, top),
-        files=files.listing(s, actor, top.id),
+        files=files.files_of(s, actor, top.id, top.actions),
         previous=_previous(s, filing, sheet.template),
     )
 
