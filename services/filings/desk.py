@@ -28,7 +28,6 @@ from services.filings.working import Note
 from services.forms import cells as typed
 from services.forms import digest
 from services.forms.findings import CellValue, Effect, Finding
-from services.forms.sheet import Sheet
 from services.forms.template import REMARK_SLOT, UNIT_SLOT, Address, FormTemplate
 
 MOST_EDITS = 5_000
@@ -139,17 +138,6 @@ def validate(s: Session, actor: Actor, filing_id: int) -> ValidationResult:
         messages=tuple(finding.message for finding in waiting),
         digest_code="" if waiting else digest.code(figures),
     )
-
-
-def load_sheet(s: Session, filing_id: int) -> Sheet:
-    """The working sheet as the database has it now (for 上报, which checks everything again)."""
-    return working.load(s, filing_id).sheet
-
-
-def open_findings(s: Session, filing_id: int) -> tuple[Finding, ...]:
-    """What still stands in the way: errors, and warnings nobody has confirmed or explained."""
-    loaded = working.load(s, filing_id)
-    return working.open_findings(loaded.sheet, loaded.notes)
 
 
 def current_digest(s: Session, filing: Filing) -> str:
