@@ -140,6 +140,12 @@ def validate(s: Session, actor: Actor, filing_id: int) -> ValidationResult:
     )
 
 
+def open_findings(s: Session, filing_id: int) -> tuple[Finding, ...]:
+    """What still stands in the way: errors, and warnings nobody has confirmed or explained."""
+    loaded = working.load(s, filing_id)
+    return working.open_findings(loaded.sheet, loaded.notes)
+
+
 def current_digest(s: Session, filing: Filing) -> str:
     """The digest of the working figures as they are now."""
     return digest.of(filing.template_digest, working.read_cells(s, filing.id or 0))
