@@ -94,23 +94,28 @@ def _shape(database: Database) -> Check:
     return Check("数据库结构", True, f"版本 {found}，与程序一致。")
 
 
-def _contents(s: Session) -> Iterator[Check]:
-    yield _figures(s)
-    finished = select(func.count()).where(
-        Filing.status == FilingStatus.REVIEW, col(Filing.current_version_id).is_(None)
-    )
-    lost = s.exec(finished).one()
-    words = (
-        f"有 {lost} 份审核中的动态管理表没有对应版本。请联系开发者并保留现场。"
-        if lost
-        else "审核中的动态管理表都有冻结版本。"
-    )
-    yield Check("审核版本", not lost, words)
+def _contents(s: Session) -> tuple[Check, ...]:
+    lost = s.exec(
+        select(func.count()).where(Filing.status == FilingStatus.REVIEW, col(Filing.current_version_id).is_(None))
+    ).one()
     admins = s.exec(select(func.count()).where(User.role == Role.ADMIN, col(User.enabled).is_(True))).one()
-    words = (
-        f"有 {admins} 个启用的系统管理员。" if admins else "没有启用的系统管理员。请运行 python main.py create-admin。"
+    return (
+        _figures(s),
+        Check(
+            "审核版本",
+            not lost,
+            f"有 {lost} 份审核中的动态管理表没有对应版本。请联系开发者并保留现场。"
+            if lost
+            else "审核中的动态管理表都有冻结版本。",
+        ),
+        Check(
+            "系统管理员",
+            admins > 0,
+            f"有 {admins} 个启用的系统管理员。"
+            if admins
+            else "没有启用的系统管理员。请运行 python main.py create-admin。",
+        ),
     )
-    yield Check("系统管理员", admins > 0, words)
 
 
 def _figures(s: Session) -> Check:
@@ -129,18 +134,24 @@ def _figures(s: Session) -> Check:
     return Check("统计数据", True, f"{total} 个版本的统计数据与冻结内容一致。")
 
 
-def _file_checks(s: Session, settings: Settings) -> Iterator[Check]:
+def _file_checks(s: Session, settings: Settings) -> tuple[Check, ...]:
     rows = {row.stored_name: row for row in s.exec(select(StoredFile)).all()}
     missing = [row.original_name for name, row in rows.items() if not _whole(files.path_of(name), row.size)]
-    words = (
-        f"{len(missing)} 个附件在磁盘上缺失或大小不符，例如“{missing[0]}”。请从备份恢复。"
-        if missing
-        else f"{len(rows)} 个附件齐全。"
-    )
-    yield Check("附件", not missing, words)
     stray = [p for p in settings.files_dir.rglob("*") if p.is_file() and p.name not in rows]
-    words = f"{len(stray)} 个文件没有登记（上传中断留下），不影响使用，可以删除。" if stray else "没有多余的文件。"
-    yield Check("多余文件", True, words)
+    return (
+        Check(
+            "附件",
+            not missing,
+            f"{len(missing)} 个附件在磁盘上缺失或大小不符，例如“{missing[0]}”。请从备份恢复。"
+            if missing
+            else f"{len(rows)} 个附件齐全。",
+        ),
+        Check(
+            "多余文件",
+            True,
+            f"{len(stray)} 个文件没有登记（上传中断留下），不影响使用，可以删除。" if stray else "没有多余的文件。",
+        ),
+    )
 
 
 def _whole(path: Path, size: int) -> bool:
