@@ -95,11 +95,14 @@ class Database:
                     stop = True
                     break
                 group.append(job)
-            self._run_group(group)
+            # From here on nobody can take back what he asked for; an answer to a cancelled future would end this thread.
+            self._run_group([(work, future) for work, future in group if future.set_running_or_notify_cancel()])
             if stop:
                 return
 
     def _run_group(self, group: list[_Job]) -> None:
+        if not group:
+            return
         answers: list[tuple[Future[Any], Any, BaseException | None]] = []
         happened: list[events.Event] = []
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -68,6 +70,27 @@ def test_a_broken_statement_fails_its_own_job_only(db: Database) -> None:
         db.write(lambda s: s.execute(text("SELECT * FROM no_such_table")))
     db.write(write_setting, "after")
     assert db.read(lambda s: s.exec(select(Setting.name)).all()) == ["after"]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_who_stops_waiting_for_a_write_does_not_stop_the_writer(sqlite_db: Database, begun: bool) -> None:
+    at_work, gate = threading.Event(), threading.Event()
+    written: list[str] = []
+
+    def slow(_: Session, name: str) -> None:
+        at_work.set()
+        gate.wait(10)
+        written.append(name)
+
+    ahead = asyncio.create_task(sqlite_db.awrite(slow, "ahead"))
+    await asyncio.to_thread(at_work.wait, 10)
+    waiting = asyncio.create_task(sqlite_db.awrite(slow, "waiting"))
+    await asyncio.sleep(0)
+    (ahead if begun else waiting).cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    assert await asyncio.wait_for(sqlite_db.awrite(lambda _: "still there"), 5) == "still there"
+    assert written == (["ahead", "waiting"] if begun else ["ahead"])
 
 
 def test_events_are_told_after_the_commit(db: Database) -> None:
