@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 from nicegui import ui
+from PIL import Image
 from sqlmodel import Session, select
 
 from models import Organisation, User
@@ -20,6 +22,7 @@ from tests.conftest import World
 from tests.ui_kit import PASSWORD, Visitor, served, until, visitor
 from ui import act
 from ui.widgets.data_table import DataTable
+from ui.widgets.upload import Upload
 
 CODE_LETTERS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 CODE = next(code for last in CODE_LETTERS if credit_code_valid(code := f"91440101MA59NTUX6{last}"))
@@ -113,6 +116,26 @@ async def test_a_unit_saves_its_profile(as_: As, sqlite_db: Database, sqlite_wor
     await guest.should_see("单位信息已保存")
     saved = sqlite_db.read(organisations.profile, sqlite_world.filer)
     assert saved.contact == "马丽"
+
+
+async def test_a_unit_uploads_its_licence_and_finds_it_there(
+    as_: As, sqlite_db: Database, sqlite_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LVCE_DATA_DIR", str(tmp_path))
+    guest = await as_("filer")
+    await guest.open("/profile")
+    await guest.should_see("还没有上传营业执照。")
+    picture = io.BytesIO()
+    Image.new("RGB", (40, 30), "white").save(picture, "PNG")
+    (upload,) = guest.find(Upload).elements
+    await upload.handle_uploads([ui.upload.SmallFileUpload("执照.png", "image/png", picture.getvalue())])
+    await guest.should_see("查看已上传的营业执照")
+    saved = sqlite_db.read(organisations.profile, sqlite_world.filer)
+    answer = await guest.http_client.get(f"/files/{saved.license_file_id}")
+    assert answer.content == picture.getvalue()
+    assert answer.headers["content-disposition"].startswith("attachment")
+    await guest.sign_in("other")
+    assert (await guest.http_client.get(f"/files/{saved.license_file_id}")).status_code == 404
 
 
 async def test_two_people_saving_one_profile_do_not_overwrite_each_other(

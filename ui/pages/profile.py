@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from models.enums import UNIT_ROLES, FileKind
+from models.enums import UNIT_ROLES
 from services.accounts import organisations
 from services.accounts.views import OrganisationView, ProfileEdit
 from services.actors import Actor
-from services.filings import files
 from ui import act, shell
 from ui.widgets import fields
 from ui.widgets.upload import PICTURES, Upload
@@ -78,8 +77,8 @@ class _Form:
             act.done("单位信息已保存。正在填写的动态管理表中的基本信息已同步更新。")
 
     async def _take_license(self, name: str, content: bytes) -> None:
-        stored = await act.blocking(files.upload, None, FileKind.LICENSE, name, content)
-        self._draw_license(stored.id)
+        self.unit = await act.blocking(organisations.set_license, name, content)
+        self._draw_license(self.unit.license_file_id)
         act.done("营业执照已上传。")
 
     def _draw_license(self, file_id: int | None) -> None:
