@@ -65,8 +65,7 @@ class User(SQLModel, table=True):
     enabled: bool = True
     must_change_password: bool = False
     is_demo: bool = False
-    failed_sign_ins: int = 0
-    retry_after: datetime | None = None
+    failed_sign_ins: int = 0  # since the last sign-in, to tell the person
     created_at: datetime
     last_sign_in_at: datetime | None = None
 

@@ -9,13 +9,14 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlmodel import Session, select
 
-from models import Filing, Question, Step
-from models.enums import Action, FileKind, Form, QuestionStatus, StepStatus, Tier
-from services import audit, clock, demo_papers
+from models import ExpertTask, Filing, Question
+from models.enums import Adjustment, FileKind, Form, Grade, QuestionStatus, Tier
+from services import clock, demo_papers
+from services.accounts import sessions
 from services.actors import Actor
 from services.filings import desk, files, moves, opening, snapshots, stamps
 from services.filings.views import CellEdit
-from services.reviews import decisions, questions
+from services.reviews import decisions, guides, opinions, questions
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -223,7 +224,9 @@ def _approve(here: Play) -> None:
 def _letter(here: Play) -> None:
     by = here.reviewer()
     content = demo_papers.note(f"关于{here.unit['name']}绿色工厂动态管理的推荐意见（演示）")
-    here.do(_put_letter, by, f"推荐文件-{here.unit['name']}.pdf", content)
+    name = f"推荐文件-{here.unit['name']}.pdf"
+    file_id = here.do(_put_file, by, FileKind.LETTER, name, content, 1)
+    here.do(opinions.attach_letter, by, file_id)
 
 
 def _return_unit(here: Play) -> None:
@@ -262,15 +265,48 @@ def _put_file(s: Session, actor: Actor, filing_id: int, kind: FileKind, name: st
     return files.store(s, actor, filing_id, kind, name, demo_papers.placed(name, content, pages)).id
 
 
-def _put_letter(s: Session, actor: Actor, filing_id: int, name: str, content: bytes) -> None:
-    file_id = _put_file(s, actor, filing_id, FileKind.LETTER, name, content, 1)
-    filing = s.get_one(Filing, filing_id)
-    step = s.exec(
-        select(Step).where(Step.version_id == filing.current_version_id, Step.status == StepStatus.REVIEWING)
-    ).one()
-    step.letter_file_id = file_id
-    s.add(step)
-    audit.record(s, actor, Action.LETTER, "filing", filing_id, detail=name)
+def _experts(here: Play) -> None:
+    by = here.reviewer()
+    ids = [user_id for user_id, _ in opinions.experts(here.s, by, here.filing_id)[:2]]
+    here.do(opinions.assign_experts, by, ids)
+
+
+def _expert_done(here: Play) -> None:
+    task = here.s.exec(select(ExpertTask).where(ExpertTask.filing_id == here.filing_id)).first()
+    assert task is not None
+    expert = sessions.actor_of(here.s, task.expert_id)
+    said = "指标体系完整，能源和水资源数据与行业水平相符，废水回用改造成效明显，建议继续保留。"
+    here.do(opinions.submit_opinion, expert, said, Grade.B)
+
+
+def _check(here: Play) -> None:
+    by = here.reviewer()
+    for focus in guides.checklist(Form.FACTORY, YEAR):
+        for item in focus.items[:2]:
+            here.do(opinions.mark, by, item.key, True)
+
+
+def _assess(here: Play) -> None:
+    here.do(
+        opinions.record_assessment,
+        here.reviewer(),
+        visited_on=clock.today(),
+        people="郑国华、第三方专家顾喆",
+        findings=[
+            ("water_intake:2024", "核对水表和缴费凭证，与填报一致。"),
+            ("land_area:2024", "现场与不动产权证一致。"),
+        ],
+        conclusion="现场核实的关键指标与填报一致，符合绿色工厂评价要求。",
+    )
+
+
+def _keep_listed(here: Play) -> None:
+    here.do(opinions.record_adjustment, here.reviewer(), Adjustment.KEEP, ["18-keep"])
+
+
+def _change_listed(here: Play) -> None:
+    reason = "二期厂房投产，生产地址增加一处，已核对环评和变更登记，变更后仍符合绿色工厂评价要求。"
+    here.do(opinions.record_adjustment, here.reviewer(), Adjustment.CHANGE, ["23-address"], reason)
 
 
 STEPS: Mapping[str, Callable[[Play], None]] = {
@@ -294,6 +330,12 @@ STEPS: Mapping[str, Callable[[Play], None]] = {
     "forward": _forward,
     "approve": _approve,
     "letter": _letter,
+    "experts": _experts,
+    "expert_done": _expert_done,
+    "check": _check,
+    "assess": _assess,
+    "keep_listed": _keep_listed,
+    "change_listed": _change_listed,
     "return_unit": _return_unit,
     "return_scope": _return_scope,
     "return_below": _return_below,

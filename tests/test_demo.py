@@ -11,8 +11,32 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session, col, select
 
-from models import Filing, FindingNote, Organisation, Question, RosterEntry, Step, StoredFile, User
-from models.enums import FilingStatus, FindingLevel, FindingState, Form, OrgKind, OrgStatus, Role, StepStatus, Tier
+from models import (
+    AdjustmentOpinion,
+    ChecklistMark,
+    ExpertTask,
+    Filing,
+    FindingNote,
+    Organisation,
+    Question,
+    RosterEntry,
+    SiteAssessment,
+    Step,
+    StoredFile,
+    User,
+)
+from models.enums import (
+    Adjustment,
+    FilingStatus,
+    FindingLevel,
+    FindingState,
+    Form,
+    OrgKind,
+    OrgStatus,
+    Role,
+    StepStatus,
+    Tier,
+)
 from services import audit, clock, demo, doctor, settings
 from services.accounts import sessions
 from services.app import House, open_house
@@ -95,6 +119,15 @@ def test_every_kind_of_finding_and_of_answer_is_there(house: House) -> None:
     assert FindingState.EXPLAINED in states
     questions = {question.status for question in house.db.read(lambda s: s.exec(select(Question)).all())}
     assert len(questions) >= 2
+
+
+def test_experts_visits_and_opinions_can_be_seen(house: House) -> None:
+    tasks = house.db.read(lambda s: s.exec(select(ExpertTask)).all())
+    assert {task.submitted_at is None for task in tasks} == {True, False}
+    opinions = set(house.db.read(lambda s: s.exec(select(AdjustmentOpinion.opinion)).all()))
+    assert opinions == {Adjustment.KEEP, Adjustment.CHANGE}
+    assert house.db.read(lambda s: s.exec(select(SiteAssessment)).all())
+    assert house.db.read(lambda s: s.exec(select(ChecklistMark)).all())
 
 
 def test_the_first_unit_shows_the_official_slips(house: House) -> None:
