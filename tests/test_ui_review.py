@@ -405,3 +405,12 @@ async def test_the_history_keeps_every_version_and_compares_two(
             ]
             await user.should_see("取消上报")
             assert captions(user) >= {"回执", "修改对照表", "审核意见表"}
+
+
+async def test_the_latest_year_stands_beside_the_year_before(house: Database, sqlite_world: World, filing: int) -> None:
+    async with at(f"/filing/{filing}/review", sqlite_world.county) as user:
+        user.find(kind=ui.tab, content="与上年对照").click()
+        table = next(d for d in seen(user, Differences) if d.props["label"] == "本年与上年逐项对照")
+        await until(lambda: table.shown)
+        jumped = next(line for line in table.shown if line.address == "energy_total:2024")
+        assert (jumped.before, jumped.after, jumped.change) == ("4,120", "9,300", "+125.7%")

@@ -18,7 +18,8 @@ from services.filings import opening, sheets, standing, working
 from services.filings.views import Difference, SheetView, VersionView
 from services.forms import cells as typed
 from services.forms import diff, digest
-from services.forms.findings import CellValue
+from services.forms.findings import CellValue, Context
+from services.forms.sheet import Sheet
 from services.forms.template import REMARK_SLOT, UNIT_SLOT, Address, FormTemplate
 
 Against = Literal["last", "year"] | int
@@ -87,6 +88,23 @@ def between(s: Session, actor: Actor, filing_id: int, before: int, after: int) -
         working.thaw_cells(new.cells),
         working.template_of(s, old.template_digest),
     )
+
+
+def year_on_year(s: Session, actor: Actor, filing_id: int) -> tuple[Difference, ...]:
+    """The latest year beside the year before, row by row, in the version under way (本年与上年逐项对照)."""
+    filing, _ = standing.require(s, actor, Action.VIEW, filing_id)
+    version = s.get(FilingVersion, filing.current_version_id or 0)
+    if version is None:
+        return ()
+    template = working.template_of(s, version.template_digest)
+    sheet = Sheet(template, working.thaw_cells(version.cells), Context())
+    cells = {**sheet.cells, **sheet.derived}
+    units = {address: cell for address, cell in cells.items() if address.slot == UNIT_SLOT}
+    earlier, latest = (
+        {Address(a.field, str(template.years[-1])): cell for a, cell in cells.items() if a.slot == str(year)}
+        for year in template.years[-2:]
+    )
+    return differences(template, {**earlier, **units}, {**latest, **units})
 
 
 def compared(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from nicegui import ui
+from nicegui.events import ValueChangeEventArguments
 
 from models.enums import AUTHORITY_ROLES, Action, FileKind, Role
 from services import events
 from services.actors import Actor
-from services.errors import NotFound
+from services.errors import NotFound, Refusal, SignedOut
 from services.filings import versions
-from services.filings.views import Difference, FindingView, SheetView
+from services.filings.views import Difference, FilingHead, FindingView, SheetView
 from services.reviews import desk, opinions
 from services.reviews.views import CheckView, Flag, FocusRow, FocusView, ReviewView
 from ui import act, shell, words
@@ -50,8 +52,23 @@ async def review_page(actor: Actor, filing_id: int) -> None:
         back=(f"{head.form.caption}动态管理列表", f"/filings/{head.form.value}?year={head.year}"),
         status=lambda: chips.status(head),
         note=f"{head.year}年度　填报编号 {head.number}",
+        primary=lambda: _papers(actor, head),
     ):
         _Review(actor, view).build()
+
+
+def _papers(actor: Actor, head: FilingHead) -> None:
+    """What can be taken along, and the way to the earlier versions."""
+    exports = {a.action for a in head.actions if a.enabled}
+    papers = ((Action.EXPORT_EXCEL, "excel"), (Action.EXPORT_PDF, "pdf"))
+    for action, kind in papers:
+        if action in exports:
+            to = f"/download/{kind}/{head.id}"
+            ui.button(action.caption, on_click=partial(ui.navigate.to, to)).props("outline")
+    if actor.is_authority:
+        ui.button("历次上报", icon="history", on_click=partial(ui.navigate.to, f"/filing/{head.id}/history")).props(
+            "outline"
+        )
 
 
 class _Review:
@@ -114,8 +131,14 @@ class _Review:
                     on_jump=self.jump,
                 )
             with ui.tab_panel("year"):
-                self.since_year = Differences(
-                    label="与上年对照", empty="没有上一年度审核完成的填报可以对照。", on_jump=self.jump
+                self.restated = ui.element("div").classes("lv-points")
+                with self.restated:
+                    shell.banner(
+                        "与上一年度审核完成的填报相比，下列同一年份的数据或同一项内容不同。", "warning", "history"
+                    )
+                    self.since_year = Differences(label="与上一年度填报对照", empty="没有改动。", on_jump=self.jump)
+                self.year_on_year = Differences(
+                    label="本年与上年逐项对照", empty="没有可以逐年对照的数据。", on_jump=self.jump
                 )
             with ui.tab_panel("questions"), ui.element("section").classes("lv-card"):
                 self.asked = Asked(self.actor, self.filing_id, jump=self.jump)
@@ -129,7 +152,7 @@ class _Review:
                     self.experts = Experts(self.filing_id)
             with ui.tab_panel("timeline"), ui.element("section").classes("lv-card"):
                 self.timeline = ui.element("div")
-        self.tabs.on_value_change(lambda e: self.open_sheet() if e.value == SHEET else None)
+        self.tabs.on_value_change(self.opened)
 
     # --- drawing -----------------------------------------------------------------------------------------------------
 
@@ -148,7 +171,8 @@ class _Review:
             timeline(view.timeline)
         before = f"第{view.version.no - 1}版" if view.version.no > 1 else "上一版"
         self.since_last.show(view.since_last, before=before, after=f"第{view.version.no}版")
-        self.since_year.show(view.since_year, before=f"{view.head.year - 1}年度", after=f"{view.head.year}年度")
+        self.restated.set_visibility(bool(view.since_year))
+        self.since_year.show(view.since_year, before=f"{view.head.year - 1}年度填报", after=f"{view.head.year}年度填报")
         self.asked.show(view.questions, view.head.actions)
         self.files.show(view.files)
         self.last_tab.props["label"] = _counted("与上一版对照", len(view.since_last))
@@ -175,6 +199,7 @@ class _Review:
                 ("统一社会信用代码", head.credit_code),
                 ("地区", head.region_name),
                 ("名单", listed),
+                *((("曾用名", "、".join(view.former_names)),) if view.former_names else ()),
                 ("上报", f"{words.moment(view.version.submitted_at)} {view.version.submitted_by}"),
                 ("校验码", view.version.digest_code),
             ):
@@ -327,6 +352,15 @@ class _Review:
             self.sheet.focus_cell(self.wanted)
             self.wanted = ""
 
+    async def opened(self, e: ValueChangeEventArguments[Any]) -> None:
+        """What takes longer is read when somebody first looks at it."""
+        if e.value == SHEET:
+            await self.open_sheet()
+        elif e.value == "year" and not self.year_on_year.shown:
+            found = await act.read(versions.year_on_year, self.filing_id)
+            year = self.view.head.year
+            self.year_on_year.show(found, before=f"{year - 2}年", after=f"{year - 1}年")
+
     async def open_sheet(self) -> None:
         """The sheet is read and drawn when somebody first looks at it."""
         if self.sheet is not None:
@@ -362,7 +396,14 @@ class _Review:
     async def reload(self) -> None:
         """Look again. A newer version is not slipped under the reader: the page says so and decides nothing more."""
         before = self.view
-        view = await act.read(desk.review, self.filing_id)
+        try:
+            view = await act.read(desk.review, self.filing_id)
+        except SignedOut:
+            raise
+        except Refusal as refusal:  # withdrawn, deleted or sent elsewhere: there is nothing to decide here any more
+            self.stale = refusal.message
+            self.draw()
+            return
         if view.version_id != before.version_id or self.stale:
             self.stale = f"申报单位已于{words.moment(view.version.submitted_at)}上报第{view.version.no}版，本页显示的是第{before.version.no}版。请刷新页面，查看改动后再办理。"
             self.draw()

@@ -62,17 +62,22 @@ class Decision:
         with ui.element("div").classes("lv-decide-upper"):
             self.route = ui.element("div")
             with ui.element("section").classes("lv-decide-own") as self.own:
-                with ui.element("div").classes("lv-decide-part") as self.letter:
-                    self.letter_now = ui.element("div")
-                    self.letter_upload = Upload("上传推荐文件", self.take_letter, kinds=PICTURES)
                 self.progress = ui.element("div").classes("lv-decide-part")
         with ui.element("div").classes("lv-decide-lower"):
+            with ui.element("div").classes("lv-decide-part lv-letter") as self.letter:
+                self.letter_now = ui.element("div")
+                self.letter_upload = Upload("上传推荐文件", self.take_letter, kinds=PICTURES)
             with ui.element("div").classes("lv-decide-part") as self.saying:
                 self.opinion = ui.textarea("审核意见").props("rows=3 autogrow maxlength=2000").classes("lv-wide")
                 self.trouble = ui.label().classes("lv-field-error").props("role=alert")
-                with ui.button("常用意见").props("flat dense icon-right=expand_more"), ui.menu().props("auto-close"):
-                    for phrase in PHRASES:
-                        ui.menu_item(phrase, on_click=partial(self.say, phrase))
+                with (
+                    self.opinion.add_slot("append"),
+                    ui.button(icon="playlist_add").props('flat dense round aria-label="常用意见"'),
+                ):
+                    ui.tooltip("常用意见")
+                    with ui.menu().props("auto-close"):
+                        for phrase in PHRASES:
+                            ui.menu_item(phrase, on_click=partial(self.say, phrase))
             self.buttons = ui.element("div").classes("lv-decide-buttons")
         self.show(view)
 
@@ -90,11 +95,11 @@ class Decision:
         passing = next((available[a] for a in PASSING if a in available), None)
         self.own.set_visibility(passing is not None)
         self.saying.set_visibility(passing is not None)
+        self.letter.set_visibility(passing is not None and Action.LETTER in available)
         if passing is not None:
             with self.progress:
                 self.draw_progress()
             letter = available.get(Action.LETTER)
-            self.letter.set_visibility(letter is not None)
             self.letter_upload.set_visibility(letter is not None and letter.enabled)
             with self.letter_now:
                 self.draw_letter()
@@ -117,9 +122,10 @@ class Decision:
         if reason:
             if view.action in PASSING:
                 ui.label(reason).classes("lv-why")
-            shell.reason_button(view.caption, reason, props="outline")
+            shown = shell.reason_button(view.caption, reason, props="outline")
         else:
-            ui.button(view.caption, on_click=act.busy(handler)).props(look)
+            shown = ui.button(view.caption, on_click=act.busy(handler)).props(look)
+        shown.classes("lv-passing" if view.action in PASSING else "")
 
     def draw_progress(self) -> None:
         total = sum(len(focus.items) for focus in self.view.focuses)
@@ -137,11 +143,10 @@ class Decision:
                 ui.label(f"{focus.title} {ticked}/{len(focus.items)}")
 
     def draw_letter(self) -> None:
-        ui.label("推荐文件").classes("lv-strong")
         own = next((step for step in self.view.head.steps if step.tier is self.actor.tier), None)
         given = next((f for f in self.view.files if own is not None and f.id == own.letter_file_id), None)
         if given is None:
-            ui.label("未上传").classes("lv-muted")
+            ui.label("推荐文件：未上传").classes("lv-muted")
             return
         with ui.element("div").classes("lv-row"):
             chip("推荐文件已上传", "accent", "check")

@@ -16,7 +16,7 @@ from ui import act, shell, words
 from ui.widgets import dialogs
 from ui.widgets.chips import chip
 
-GRADES = {Grade.A: "A：优秀", Grade.B: "B：良好", Grade.C: "C：一般"}
+GRADES = {grade: f"{grade.caption} 级" for grade in Grade}
 
 
 class Experts:
@@ -106,8 +106,8 @@ class OwnOpinion:
         self.actor, self.filing_id = actor, view.head.id
         with ui.element("section").classes("lv-decide-own"):
             ui.label("专家意见").classes("lv-card-title")
-            self.grade = ui.radio(dict(GRADES)).props('aria-label="评审等级"')
-            self.opinion = ui.textarea("专家意见").props("rows=8 autogrow counter maxlength=2000").classes("lv-wide")
+            self.grade = ui.radio(dict(GRADES)).props('inline aria-label="评审等级"')
+            self.opinion = ui.textarea("专家意见").props("rows=8 counter maxlength=2000").classes("lv-wide")
             self.trouble = ui.label().classes("lv-field-error").props("role=alert")
             self.state = ui.label().classes("lv-muted").props("role=status")
             self.button = ui.element("div")

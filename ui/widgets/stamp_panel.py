@@ -47,6 +47,7 @@ class _Panel:
                     ui.label("按 150–300 dpi 扫描全部页面，合成一个 PDF（或 JPG、PNG），不要遮住页脚的二维码。")
                 with _step("上传盖章扫描件"):
                     self.upload = Upload("选择扫描件", self.take, kinds=PICTURES)
+                    self.not_yet = ui.label().classes("lv-muted")
                     self.reading = ui.row().classes("lv-reading-scan").props("role=status")
                     with self.reading:
                         ui.spinner(size="sm")
@@ -151,14 +152,13 @@ class _Panel:
         stamp = next((b for b in head.actions if b.action is Action.STAMP), None)
         open_now = stamp is not None and stamp.enabled
         self.upload.set_visibility(open_now)
+        self.not_yet.set_text("" if stamp is None or open_now else stamp.reason)
         self.steps.set_visibility(stamp is not None)
         for part in (self.why_not, self.bound, self.next, self.export):
             part.clear()
         with self.why_not:
             if stamp is None and head.locked_reason:
                 shell.banner(head.locked_reason, "note", "lock")
-            elif stamp is not None and not open_now:
-                shell.banner(stamp.reason, "note", "lock")
         with self.export:
             if head.validated:
                 ui.button(
