@@ -509,13 +509,15 @@ def test_nothing_committed_is_lost_when_the_server_is_restarted(sheets: Any, har
     sheet.type("45200")
     sheet.press("Enter")
     sheet.settled()
+    sheet.page.evaluate("window.beforeRestart = true")
     harness.stop()
     expect(sheet.page.locator("#popup")).to_have_attribute("aria-hidden", "false")
     sheet.type("8120")
     sheet.press("Enter")
     sheet.type("77")  # still in the editor
     harness.start()
-    sheet.page.wait_for_event("load", timeout=30_000)  # NiceGUI reloads the page: the server does not know it any more
+    # NiceGUI reloads the page: the server does not know it any more.
+    sheet.page.wait_for_function("!window.beforeRestart", timeout=30_000)
     sheet.ready()
     sheet.settled()
     assert harness.text(f"gross_output:{Y1}") == "45200"

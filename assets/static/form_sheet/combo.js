@@ -46,6 +46,7 @@ export class Combo {
     );
     if (!found.length) this.list.append(h("li", { class: "lvs-option-none", role: "option", "aria-disabled": "true", "aria-selected": "false", text: "没有匹配的选项，请换代码或名称再找" }));
     if (found.length > SHOWN) this.list.append(h("li", { class: "lvs-option-none", role: "option", "aria-disabled": "true", "aria-selected": "false", text: `还有 ${found.length - SHOWN} 项，请继续输入代码或名称` }));
+    if (this.separator) this.list.append(h("li", { class: "lvs-option-none", role: "option", "aria-disabled": "true", "aria-selected": "false", text: "可多选：空格选中或取消，回车完成" }));
     if (!this.isOpen) {
       this.host.append(this.list);
       this.list.showPopover?.();

@@ -78,7 +78,7 @@ export class Dialogs {
       event.preventDefault();
       event.stopPropagation();
       this.close(this.open.spec.dismiss);
-    } else if (event.target === this.open.box && this.open.spec.kind === "findings" && (event.keyCode === 229 || event.key.startsWith("Arrow") || (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey))) {
+    } else if (event.target === this.open.box && this.open.spec.kind === "findings" && (event.keyCode === 229 || event.key.startsWith("Arrow") || ["Delete", "Backspace", "F2"].includes(event.key) || (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey))) {
       // A figure typed while the pop-up took the focus belongs to the sheet: nothing typed is lost.
       event.stopPropagation();
       this.ctl.typeOn(event);
@@ -92,9 +92,10 @@ export function findingsDialog(ctl, findings) {
   const shown = findings.filter((finding) => finding.state === "open");
   const titles = [...new Set(shown.map((finding) => finding.title))];
   const answers = new Map();
-  const body = shown.map((finding) => {
+  shown.sort((one, other) => titles.indexOf(one.title) - titles.indexOf(other.title));
+  const body = shown.map((finding, index) => {
     const lines = [
-      titles.length > 1 && h("h3", { text: finding.title }),
+      titles.length > 1 && finding.title !== shown[index - 1]?.title && h("h3", { text: finding.title }),
       shown.length > 1 && h("button", { type: "button", class: "lvs-link", text: model.place(finding.cells[0] ?? ""), onclick: () => ctl.jump(finding.cells[0]) }),
       h("p", { text: finding.message }),
       finding.source && h("p", { class: "lvs-source", text: `依据：${finding.source}` }),
@@ -163,7 +164,7 @@ export function failureDialog(ctl, result) {
     .sort((one, other) => (one.level === other.level ? model.order(one.cells[0] ?? "") - model.order(other.cells[0] ?? "") : one.level === "error" ? -1 : 1))
     .slice(0, 10);
   const lines = open.length
-    ? open.map((finding) => h("li", {}, levelChip(finding.level), finding.cells[0] && h("button", { type: "button", class: "lvs-link", text: model.place(finding.cells[0]), onclick: () => ctl.dialogs.close(() => ctl.jump(finding.cells[0])) }), h("span", { text: ` ${finding.message}` })))
+    ? open.map((finding) => h("li", {}, levelChip(finding.level), finding.cells[0] && h("button", { type: "button", class: "lvs-link", text: model.place(finding.cells[0]), onclick: () => ctl.dialogs.close(() => ctl.jump(finding.cells[0])) }), h("span", { text: finding.rule === "required" ? " 没有填写" : ` ${finding.message}` })))
     : (result.messages ?? []).slice(0, 10).map((message) => h("li", { text: message }));
   const total = (result.errors ?? 0) + (result.warnings ?? 0);
   const first = open[0]?.cells[0] ?? result.first;

@@ -39,17 +39,25 @@ export function levelChip(level, extra = "") {
   );
 }
 
-/** Put a floating box beside a cell: under it, above it if there is no room, always inside the window. */
+/** Put a floating box beside a cell: under it, above it, else to its right or left; always inside the window. */
 export function placeBeside(box, anchor, gap = 6) {
   const room = { width: document.documentElement.clientWidth, height: window.innerHeight };
   const size = box.getBoundingClientRect();
-  const at = anchor?.isConnected
-    ? anchor.getBoundingClientRect()
-    : { left: (room.width - size.width) / 2, top: room.height / 3, bottom: room.height / 3, right: room.width / 2 };
-  const below = at.bottom + gap;
-  const top = below + size.height + 8 <= room.height ? below : at.top - gap - size.height;
-  box.style.left = `${Math.max(8, Math.min(at.left, room.width - size.width - 8))}px`;
-  box.style.top = `${Math.max(8, Math.min(top, room.height - size.height - 8))}px`;
+  const keep = (value, most) => Math.max(8, Math.min(value, most - 8));
+  let left = (room.width - size.width) / 2;
+  let top = (room.height - size.height) / 3;
+  if (anchor?.isConnected) {
+    const at = anchor.getBoundingClientRect();
+    left = at.left;
+    if (at.bottom + gap + size.height + 8 <= room.height) top = at.bottom + gap;
+    else if (at.top - gap - size.height >= 8) top = at.top - gap - size.height;
+    else {
+      top = at.top - 40;
+      left = at.right + gap + size.width + 8 <= room.width ? at.right + gap : at.left - gap - size.width;
+    }
+  }
+  box.style.left = `${keep(left, room.width - size.width)}px`;
+  box.style.top = `${keep(top, room.height - size.height)}px`;
 }
 
 /** True while the key event belongs to an input method (拼音 …) that has not finished. */

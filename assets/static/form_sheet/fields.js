@@ -20,13 +20,14 @@ export class FieldParts {
     for (const section of part.sections) {
       if (section.title && section.title !== part.title) body.append(h("h3", { class: "lvs-section", text: section.title }));
       const list = h("div", { class: "lvs-list" });
-      for (const row of section.rows) for (const address of this.model.values(row)) list.append(this.#field(this.model.rows.get(row.key), address));
+      const quiet = part.layout === "questions"; // the same guidance under seven questions: read out, and shown under the sheet
+      for (const row of section.rows) for (const address of this.model.values(row)) list.append(this.#field(this.model.rows.get(row.key), address, quiet));
       body.append(list);
     }
     return body;
   }
 
-  #field(row, address) {
+  #field(row, address, quiet) {
     const id = uniqueId("field");
     const label = row.yearly ? this.model.place(address) : row.label;
     const wrap = h("div", { class: `lvs-field lvs-field-${row.kind}`, data: { field: row.key } });
@@ -41,7 +42,7 @@ export class FieldParts {
     described.setAttribute("aria-describedby", row.guidance ? `${id}-message ${id}-help` : `${id}-message`);
     if (row.required) described.setAttribute("aria-required", "true");
     described.dataset.address = address;
-    const box = h("div", { class: "lvs-control" }, control.body, control.counter ?? null, message, row.guidance && h("div", { class: "lvs-help", id: `${id}-help`, text: row.guidance }));
+    const box = h("div", { class: "lvs-control" }, control.body, control.counter ?? null, message, row.guidance && h("div", { class: quiet && control.group ? "lvs-hidden" : "lvs-help", id: `${id}-help`, text: row.guidance }));
     wrap.append(title, box);
     wrap.addEventListener("focusin", () => this.ctl.focused(address, { row, column: "" }));
     this.controls.set(address, { ...control, wrap, described, message });

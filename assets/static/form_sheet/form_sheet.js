@@ -33,6 +33,7 @@ class Controller {
     this.here = null; // address last focused
     this.inGrid = false;
     this.quietUntil = 0;
+    this.leaving = false;
     this.outbox = new Outbox(`lvce:sheet:${this.full.filingId}:${this.full.userId}`, (kind, body) => this.emit(kind, body), () => this.#mark());
     if (!this.model.readonly) this.model.setPending(this.outbox.items);
     window.__sheet = this.#probe();
@@ -81,12 +82,12 @@ class Controller {
     }
     this.main = h("div", { class: "lvs-main" }, this.scroller, this.bar);
     this.body = h("div", { class: "lvs-body" }, this.main);
+    this.#fit(); // while the page is still empty: measuring it later would lay everything out once more
     this.root.append(h("div", { class: "lvs-top" }, nav, this.saved, this.panelButton), this.body, this.notice, this.live, this.layer);
-    this.#fit();
     this.grid?.draw();
     this.#progress();
     this.#mark();
-    this.#spy();
+    this.tabs.values().next().value?.button.setAttribute("aria-current", "true");
     this.#counts();
     this.#describe(null);
     this.#listen();
@@ -130,6 +131,8 @@ class Controller {
     on(this.root, "keydown", (event) => this.#key(event));
     on(window, "lvce:logout", () => (this.outbox.clear(), forgetAll()));
     on(window, "beforeunload", (event) => {
+      this.leaving = true;
+      setTimeout(() => (this.leaving = false), 1000);
       // After a restart of the server NiceGUI reloads the page by itself; the outbox survives that, so nobody is asked then.
       if (this.outbox.items.length && Date.now() > this.quietUntil) event.preventDefault();
     });

@@ -175,7 +175,7 @@ export class SheetGrid {
     if (row.kind === "derived" && column.startsWith("y")) classes.push("lvs-derived");
     else if (locked && !this.model.readonly) classes.push("lvs-locked");
     if (!locked && this.#options(row, column)) classes.push("lvs-choose");
-    if (mark) classes.push(`lvs-mark-${mark}`);
+    if (mark) classes.push("lvs-marked", `lvs-mark-${mark}`);
     if (kind === "invalid") classes.push("lvs-invalid");
     if (kind === "pending") classes.push("lvs-pending");
     if (this.model.changed.has(address)) classes.push("lvs-changed");
@@ -367,7 +367,7 @@ export class SheetGrid {
     });
     this.catcher.addEventListener("compositionend", () => this.editor?.options && !this.editor.combo && this.#chooseFrom(this.catcher.value));
     this.catcher.addEventListener("focusout", () => {
-      if (this.editor?.input === this.catcher) this.commitEditor(null, false);
+      if (this.editor?.input === this.catcher) this.#left();
       const cell = this.catcher.closest("[data-cell]");
       if (cell) cell.tabIndex = 0;
     });
@@ -526,6 +526,7 @@ export class SheetGrid {
     this.catcher.className = long ? "lvs-editor lvs-editor-long" : "lvs-editor";
     this.catcher.setAttribute("aria-label", this.model.place(address));
     cell.classList.add("lvs-editing");
+    cell.parentElement.classList.add("lvs-editing-row");
     this.editor = { input: this.catcher, cell, address, before: this.model.text(address), typed, combo: null, options: this.#options(row, column) };
   }
 
@@ -549,9 +550,14 @@ export class SheetGrid {
     cell.append(input);
     input.focus({ preventScroll: true });
     input.addEventListener("input", () => this.ctl.draft({ a: address, t: input.value }));
-    input.addEventListener("focusout", () => this.editor?.input === input && this.commitEditor(null, false));
+    input.addEventListener("focusout", () => this.editor?.input === input && this.#left());
     this.editor.combo.open(whole || many ? "" : text);
     if (whole) input.select();
+  }
+
+  /** The focus left the editor: that commits, unless only the window lost it or the page is going away. */
+  #left() {
+    if (document.activeElement !== this.editor.input && !this.ctl.leaving) this.commitEditor(null, false);
   }
 
   #resetCatcher() {
@@ -597,10 +603,9 @@ export class SheetGrid {
   /** Take the editor's text over, then move on by `step`. */
   commitEditor(step = null, focus = true, toEditable = true) {
     if (!this.editor) return;
-    const { input, address, before, cell } = this.editor;
+    const { input, address, before } = this.editor;
     const text = input.value.trim();
     this.#closeEditor();
-    cell.classList.remove("lvs-editing");
     if (text !== before) this.ctl.commitOne(address, text);
     if (step) {
       if (!this.#step(step, { toEditable })) this.go(this.head);
@@ -614,6 +619,7 @@ export class SheetGrid {
     this.ctl.draft(null);
     combo?.close();
     cell.classList.remove("lvs-editing");
+    cell.parentElement?.classList.remove("lvs-editing-row");
     if (input === this.catcher) this.#resetCatcher();
     else input.remove();
   }
