@@ -6,6 +6,7 @@ import argparse
 import getpass
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from services.settings import Settings
 
 def serve(chosen: Settings) -> int:
     """启动: the address and how to sign in are printed; Ctrl+C ends it."""
+    _need_port(chosen)
     os.environ.setdefault("NICEGUI_STORAGE_PATH", str(chosen.data_dir / "nicegui"))
     house = lvce.open_house(chosen, tell=lambda words: print(words, flush=True))
     from nicegui import app, ui
@@ -30,6 +32,23 @@ def serve(chosen: Settings) -> int:
     print(f"绿册已启动：http://{host}:{chosen.port}", *house.notes, sep="\n", flush=True)
     ui.run(**pages.run_options(house.settings))
     return 0
+
+
+def _need_port(chosen: Settings) -> None:
+    """Say that a port is taken before anything is written."""
+    if "NICEGUI_USER_SIMULATION" in os.environ:
+        return
+    family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            if os.name == "posix":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((chosen.host, chosen.port))
+    except OSError as error:
+        raise lvce.CannotStart(
+            f"不能使用 {chosen.host} 的端口 {chosen.port}（{error.strerror}）。"
+            "请停止占用它的程序，或用 LVCE_PORT 换一个端口；地址由 LVCE_HOST 指定。"
+        ) from error
 
 
 def seed_demo(chosen: Settings, arguments: argparse.Namespace) -> int:

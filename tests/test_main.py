@@ -280,6 +280,14 @@ def environment(home: Path, port: int) -> dict[str, str]:
     return {**kept, "LVCE_DATA_DIR": str(home), "LVCE_PORT": str(port), "PYTHONUNBUFFERED": "1"}
 
 
+def test_a_port_in_use_is_said_before_anything_is_written(run: Said, tmp_path: Path) -> None:
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        code, _, err = run(tmp_path / "new", LVCE_PORT=str(taken.getsockname()[1]))
+    assert code == 1
+    assert "LVCE_PORT" in err
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.slow
 def test_one_process_serves_a_directory_and_a_second_is_told(demo_copy: Path) -> None:
     port = free_port()
