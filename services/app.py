@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -67,6 +68,8 @@ def open_house(settings: Settings, *, serving: bool = True, tell: Callable[[str]
     _make_folders(settings)
     lock = _alone(settings.data_dir) if serving else None
     try:
+        if serving:
+            _clear_unfinished_demo(settings)
         return _opened(settings, serving, lock, tell)
     except BaseException:
         if lock is not None:
@@ -123,9 +126,33 @@ def seed_demo(settings: Settings, database: Database, seed: int, canaries: tuple
         raise Conflict(
             f"数据目录 {settings.data_dir} 里已有用户，演示数据只能写入空的数据目录。请用 LVCE_DATA_DIR 换一个。"
         )
+    _mark(settings, seed, finished=False)
     demo.seed(database, seed, canaries)
-    marker = {"seed": seed, "clock_starts": demo.TODAY.isoformat()}
-    (settings.data_dir / MARKER).write_text(json.dumps(marker, ensure_ascii=False), encoding="utf-8")
+    _mark(settings, seed, finished=True)
+
+
+def _mark(settings: Settings, seed: int, *, finished: bool) -> None:
+    marker = {"seed": seed, "clock_starts": demo.TODAY.isoformat(), "finished": finished}
+    beside = settings.data_dir / f"{MARKER}.part"
+    beside.write_text(json.dumps(marker, ensure_ascii=False), encoding="utf-8")
+    beside.replace(settings.data_dir / MARKER)
+
+
+def _clear_unfinished_demo(settings: Settings) -> None:
+    """A first start that was cut off while it wrote the demo: nobody has used those data, begin again."""
+    marker = settings.data_dir / MARKER
+    if not marker.exists() or json.loads(marker.read_text(encoding="utf-8"))["finished"]:
+        return
+    path = backup.sqlite_path(settings.database_url)
+    if not settings.database_url.startswith("sqlite") or path.parent != settings.data_dir:
+        raise CannotStart(
+            "上次写入演示数据时中断，数据不完整。请清空 LVCE_DATABASE_URL 指向的数据库和数据目录后重新启动。"
+        )
+    for end in ("", "-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+    shutil.rmtree(settings.files_dir)
+    settings.files_dir.mkdir()
+    marker.unlink()
 
 
 def create_admin(database: Database, username: str, password: str) -> int:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from sqlmodel import Session, col, select
 
 from models import AuditLine, Filing, Message, Organisation, RosterBatch, RosterEntry, TemplateCopy
 from models.enums import FilingStatus, Form, Level, OrgKind, OrgStatus, Role, Tier
-from services import clock
+from services import audit, clock
 from services.accounts import offices, organisations, sessions
 from services.accounts.views import OrganisationQuery, OrganisationView, ProfileEdit, RegisterForm
 from services.db import Database
 from services.errors import Conflict, Forbidden, NotFound, Refusal
+from services.filings import files
 from services.perform import perform
 from tests.conftest import World
 
@@ -180,6 +184,48 @@ def test_a_unit_cannot_choose_the_office_of_another_city(db: Database, world: Wo
     with pytest.raises(Refusal, match="可选：广州市工业和信息化局") as caught:
         organisations.register_unit(db, form(world, superior_city_id=world.orgs["far_city"]))
     assert caught.value.field == "superior_city_id"
+
+
+def test_the_business_licence_comes_along_and_only_the_right_people_read_it(
+    db: Database, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LVCE_DATA_DIR", str(tmp_path))
+    picture = io.BytesIO()
+    Image.new("RGB", (600, 400), "white").save(picture, "PNG")
+    registered = organisations.register_unit(
+        db, form(world, license_name="营业执照.png", license_content=picture.getvalue())
+    )
+    view = db.read(organisations.profile, world.county, registered.organisation_id)
+    assert view.license_file_id is not None
+    shown, path = db.read(files.open_file, world.county, view.license_file_id)
+    assert shown.name == "营业执照.png"
+    assert path.read_bytes() == picture.getvalue()
+    with pytest.raises(NotFound):
+        db.read(files.open_file, world.other, view.license_file_id)
+
+
+def test_a_registration_that_fails_leaves_no_file(
+    db: Database, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LVCE_DATA_DIR", str(tmp_path))
+    picture = io.BytesIO()
+    Image.new("RGB", (600, 400), "white").save(picture, "PNG")
+    with pytest.raises(Refusal):
+        organisations.register_unit(
+            db, form(world, mobile="1", license_name="a.png", license_content=picture.getvalue())
+        )
+    assert not [p for p in (tmp_path / "files").rglob("*") if p.is_file()]
+
+
+def test_one_address_cannot_flood_the_offices_with_registrations(db: Database, world: World) -> None:
+    def pile(s: Session) -> None:
+        for _ in range(organisations.PER_HOUR):
+            audit.record(s, None, "register_unit", address="203.0.113.9")
+
+    db.write(pile)
+    with pytest.raises(Refusal, match="稍后再试"):
+        organisations.register_unit(db, form(world), "203.0.113.9")
+    organisations.register_unit(db, form(world), "10.0.0.7")
 
 
 def test_only_the_office_above_confirms_and_only_once(db: Database, world: World) -> None:

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from nicegui.testing.user_simulation import user_simulation
 from sqlmodel import Session, select
 
 import main
 from models import User
 from models.enums import Role
-from services import backup, clock, settings
+from services import backup, clock, demo, settings
 from services.accounts import sessions
 from services.app import CannotStart, open_house
 from services.db import Database
@@ -109,6 +110,18 @@ def test_a_seeded_directory_starts_as_a_demo_and_its_time_goes_on(demo_copy: Pat
         finally:
             house.close()
     assert clock.today().year > 2025
+
+
+def test_a_demo_that_was_cut_off_is_written_again(demo_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    marker = demo_copy / "demo"
+    marker.write_text(marker.read_text(encoding="utf-8").replace("true", "false"), encoding="utf-8")
+    seeded: list[int] = []
+    monkeypatch.setattr(demo, "seed", lambda _db, number, _canaries: seeded.append(number))
+    with at_home(demo_copy, LVCE_DEMO="1"):
+        open_house(settings.from_env()).close()
+    assert seeded == [demo.SEED]
+    assert files(demo_copy) == {}
+    assert json.loads(marker.read_text(encoding="utf-8"))["finished"]
 
 
 def test_somebodys_own_data_do_not_become_a_demo(run: Said, tmp_path: Path) -> None:
@@ -286,6 +299,17 @@ def test_a_port_in_use_is_said_before_anything_is_written(run: Said, tmp_path: P
     assert code == 1
     assert "LVCE_PORT" in err
     assert not (tmp_path / "new").exists()
+
+
+async def test_niceguis_own_test_client_runs_the_same_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with at_home(tmp_path / "new", LVCE_DEMO="0", LVCE_ADMIN_PASSWORD="Zhuguan-2025-gz"):
+        async with user_simulation(main_file=main.__file__) as visitor:
+            answer = await visitor.http_client.get("/login")
+            assert answer.status_code == 200
+            assert "用户名" in answer.text
+            assert (await visitor.http_client.get("/healthz")).json() == {"status": "ok"}
+        open_house(settings.from_env()).close()  # the first one let go of the directory
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 @pytest.mark.slow
