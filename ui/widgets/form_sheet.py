@@ -46,7 +46,7 @@ from services.filings.views import CellEdit, FindingView, SheetPatch, SheetView,
 MODULES = Path(__file__).parents[2] / "assets" / "static" / "form_sheet"
 MAX_CHANGES = 5000  # cells in one action
 MAX_TEXT = 20_000  # characters in one cell
-SOURCES = frozenset({"typed", "paste", "undo", "redo", "convert"})
+SOURCES = ("typed", "paste", "undo", "redo", "convert")  # a tuple: what comes may not be hashable
 NOT_SAVED = "服务器暂时没有收下，已填内容保留在本页，请稍后重试。"
 
 # The import-map name of our modules; its address changes with the newest file, so that browsers may cache it for ever.

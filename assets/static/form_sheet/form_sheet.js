@@ -95,7 +95,7 @@ class Controller {
     else this.outbox.replay();
     idle(() => {
       this.panel = new FindingsPanel(this);
-      if (document.documentElement.clientWidth >= WIDE && !this.full.panelClosed) this.togglePanel(true);
+      if (document.documentElement.clientWidth >= WIDE) this.togglePanel(true);
       this.grid?.rest?.();
       this.#restoreDraft();
       this.root.dataset.ready = "1";
@@ -105,22 +105,40 @@ class Controller {
 
   destroy() {
     this.off?.abort();
+    this.sizes?.disconnect();
     clearTimeout(this.outbox.timer);
     this.dialogs?.drop();
     this.grid?.destroy();
     for (const [name, act] of this.socketHandlers ?? []) window.socket?.off(name, act);
   }
 
+  /** As high as the window leaves room for, so that only the sheet scrolls, not the page as well. */
   #fit() {
     const top = this.root.getBoundingClientRect().top + window.scrollY;
-    this.root.style.height = `${Math.max(420, window.innerHeight - Math.min(top, window.innerHeight * 0.5) - 16)}px`;
+    const high = window.innerHeight - Math.min(top, window.innerHeight * 0.5) - 16;
+    this.root.style.height = `${Math.max(420, high)}px`;
+    const over = document.documentElement.scrollHeight - window.innerHeight; // padding of the page below us
+    if (over > 0 && over < 64) this.root.style.height = `${Math.max(420, high - over)}px`;
   }
 
   #listen() {
     this.off = new AbortController();
     const on = (target, name, act, options = {}) => target.addEventListener(name, act, { ...options, signal: this.off.signal });
     on(window, "resize", () => (this.#fit(), this.dialogs.reposition()));
+    // In a tab that is hidden the scroller loses its place, and the sheet its measure.
+    let place = 0;
+    let away = false;
+    this.sizes = new ResizeObserver(() => {
+      const hidden = !this.scroller.clientHeight;
+      if (away && !hidden) {
+        this.#fit();
+        this.scroller.scrollTop = place;
+      }
+      away = hidden;
+    });
+    this.sizes.observe(this.scroller);
     on(this.scroller, "scroll", () => {
+      if (this.scroller.clientHeight && !away) place = this.scroller.scrollTop;
       if (this.frame) return;
       this.frame = requestAnimationFrame(() => {
         this.frame = 0;
@@ -629,7 +647,7 @@ export default {
     /** Run now, or when the sheet has been drawn. */
     then(act) {
       if (this.controller?.scroller) act(this.controller);
-      else setTimeout(() => this.then(act), 20);
+      else if (this.$el) setTimeout(() => this.then(act), 20);
     },
   },
 };

@@ -19,7 +19,7 @@ const LOCALE = { noRowsToShow: "没有指标", ariaRowSelect: "", loadingOoo: "�
 const theme = AG.themeQuartz.withParams({
   fontFamily: "inherit", fontSize: 13, rowHeight: ROW_HEIGHT, headerHeight: 34, cellHorizontalPadding: 8, wrapperBorderRadius: 0,
   wrapperBorder: false, columnBorder: true, borderColor: "var(--lv-line, #e1e7e4)", foregroundColor: "var(--lv-ink, #1f2a2e)",
-  backgroundColor: "var(--lv-surface, #ffffff)", headerBackgroundColor: "var(--lv-head, #eef3f0)", headerFontWeight: 600,
+  backgroundColor: "var(--lv-surface, #ffffff)", headerBackgroundColor: "var(--head)", headerFontWeight: 600,
   rowHoverColor: "transparent", accentColor: "var(--lv-accent, #1e6b52)", oddRowBackgroundColor: "transparent",
 });
 
@@ -189,6 +189,7 @@ export class SheetGrid {
     setOrDrop(cell, "data-questions", asked ? String(asked) : null);
     setOrDrop(cell, "data-mark", mark || null);
     cell.dataset.kind = kind;
+    if (this.catcher.parentElement === cell && !this.editor) this.#describeCatcher(cell);
   }
 
   #description(address, locked) {
@@ -276,11 +277,16 @@ export class SheetGrid {
   #holdCatcher(cell) {
     const { catcher } = this;
     if (catcher.parentElement !== cell) cell.append(catcher);
+    this.#describeCatcher(cell);
+    cell.tabIndex = document.activeElement === catcher ? -1 : 0;
+  }
+
+  #describeCatcher(cell) {
+    const { catcher } = this;
     const address = this.#addressAt(this.head);
     catcher.readOnly = !address || Boolean(this.model.lockReason(address));
     catcher.setAttribute("aria-label", cell.getAttribute("aria-label") ?? cell.textContent);
     setOrDrop(catcher, "aria-description", cell.getAttribute("aria-description"));
-    cell.tabIndex = document.activeElement === catcher ? -1 : 0;
   }
 
   focusCurrent() {
