@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from nicegui import ui
 
 from models.enums import UNIT_ROLES, Action
 from services import clock, events
 from services.actors import Actor
+from services.errors import Refusal, SignedOut
 from services.filings import desk, sheets
 from services.filings.views import FilingHead, SheetPatch, SheetView
 from ui import act, shell, words
-from ui.widgets import filing_actions, filing_files, questions, stamp_panel
+from ui.widgets import filing_actions, filing_files, import_dialog, questions, stamp_panel
 from ui.widgets.form_sheet import CellsEvent, FormSheet, NoteEvent, layout_json, sheet_json
 
 DOWNLOADS = (
@@ -21,14 +25,14 @@ DOWNLOADS = (
 
 
 @act.page("/filing/{filing_id}", title="动态管理表", roles=UNIT_ROLES)
-async def sheet_page(actor: Actor, filing_id: int, cell: str = "") -> None:
+async def sheet_page(actor: Actor, filing_id: int, tab: str = "sheet", cell: str = "") -> None:
     view = await act.read(sheets.sheet, filing_id)
     head = view.head
     title = f"{head.year}年度{head.form.caption}动态管理表"
     back = f"/filings/{head.form.value}"
     tone, _ = words.TONES[head.status]
     with shell.frame(actor, title=title, path=back, status=(tone, head.status_caption), note=head.number):
-        await _SheetPage(actor, view, back, cell).build()
+        await _SheetPage(actor, view, back, cell).build(tab)
 
 
 class _SheetPage:
@@ -38,31 +42,36 @@ class _SheetPage:
         self.actor, self.view, self.back, self.cell = actor, view, back, cell
         self.head: FilingHead = view.head
 
-    async def build(self) -> None:
+    async def build(self, tab: str) -> None:
         with ui.element("div").classes("lv-sheet-bar"):
+            names = self._tabs()
             with ui.tabs().props("dense no-caps inline-label align=left") as tabs:
-                ui.tab("sheet", "表1: 动态管理表")
-                ui.tab("files", "更多附件")
-                ui.tab("stamp", "盖章扫描件")
-                if self.view.questions:
-                    waiting = sum(q.can_answer for q in self.view.questions)
-                    ui.tab("questions", f"核实问题（{waiting or len(self.view.questions)}）")
+                for key, caption in names.items():
+                    ui.tab(key, caption)
             ui.element("div").classes("lv-space")
             with ui.button("下载", icon="download").props("flat"), ui.menu():
                 for name, path in DOWNLOADS:
                     ui.menu_item(name, on_click=lambda p=path: ui.navigate.to(p.format(form=self.head.form.value)))
                 ui.menu_item("空白表.xlsx", on_click=lambda: ui.navigate.to(f"/download/blank/{self.head.id}"))
+            if self.head.version_no:
+                history = f"/filing/{self.head.id}/history"
+                ui.button("历次上报", icon="history", on_click=lambda: ui.navigate.to(history)).props("flat")
             ui.button("导出为EXCEL", on_click=lambda: ui.navigate.to(f"/download/excel/{self.head.id}")).props(
                 "outline"
             )
-            ui.button("导出为PDF", on_click=lambda: ui.navigate.to(f"/download/pdf/{self.head.id}")).props("outline")
             if self.head.editable:
-                ui.button("暂存", on_click=act.busy(self.save)).props("outline")
-                ui.button("验证并保存", on_click=act.busy(self.validate))
-            else:
-                self._withdraw()
+                import_dialog.button(self.head, lambda patch, seen: self.sheet.imported(patch, seen))
+            ui.button("导出为PDF", on_click=lambda: ui.navigate.to(f"/download/pdf/{self.head.id}")).props("outline")
+            with ui.element("div").classes("lv-bar-end") as self.editing:
+                if self.head.editable:
+                    ui.button("暂存", on_click=act.busy(self.save)).props("outline")
+                    ui.button("验证并保存", on_click=act.busy(self.validate))
+                else:
+                    self._withdraw()
         self._notice()
-        with ui.tab_panels(tabs, value="sheet", animated=False, keep_alive=True).classes("lv-sheet-panels"):
+        with ui.tab_panels(tabs, value=tab if tab in names else "sheet", animated=False, keep_alive=True).classes(
+            "lv-sheet-panels"
+        ):
             with ui.tab_panel("sheet"):
                 self.sheet = FormSheet(
                     sheet_json(self.view, user_id=self.actor.user_id),
@@ -82,6 +91,13 @@ class _SheetPage:
                     questions.answers(self.head, self.view.questions, self.sheet, tabs)
         act.watch_filing(self.head.id, self.changed)
         act.on_return(self.reload)
+
+    def _tabs(self) -> dict[str, str]:
+        names = {"sheet": "表1: 动态管理表", "files": "更多附件", "stamp": "盖章扫描件"}
+        if self.view.questions:
+            waiting = sum(q.can_answer for q in self.view.questions)
+            names["questions"] = f"核实问题（{waiting or len(self.view.questions)}）"
+        return names
 
     def _notice(self) -> None:
         """Why it was returned, or why it cannot be edited: cause, owner, way out."""
@@ -108,18 +124,23 @@ class _SheetPage:
     async def leave(self) -> None:
         ui.navigate.to(self.back)
 
-    async def edit(self, e: CellsEvent) -> SheetPatch:
-        return await act.perform(
-            desk.edit_cells, self.head.id, e.edits, source=e.source, origin=act.tab().client.id, seen=e.seen
-        )
+    async def edit(self, e: CellsEvent) -> SheetPatch | str:
+        return await self._kept(desk.edit_cells, e.edits, source=e.source, seen=e.seen)
 
-    async def note(self, e: NoteEvent) -> SheetPatch:
-        return await act.perform(
-            desk.note_finding, self.head.id, e.finding, e.hash, e.action, e.text, origin=act.tab().client.id
-        )
+    async def note(self, e: NoteEvent) -> SheetPatch | str:
+        return await self._kept(desk.note_finding, e.finding, e.hash, e.action, e.text)
 
-    async def fix(self, finding: str) -> SheetPatch:
-        return await act.perform(desk.apply_fix, self.head.id, finding, origin=act.tab().client.id)
+    async def fix(self, finding: str) -> SheetPatch | str:
+        return await self._kept(desk.apply_fix, finding)
+
+    async def _kept(self, use_case: Callable[..., SheetPatch], *args: Any, **kwargs: Any) -> SheetPatch | str:
+        """The answer to the sheet; a refusal goes to its saved mark as a sentence, and what was typed stays in the page."""
+        try:
+            return await act.perform(use_case, self.head.id, *args, origin=act.tab().client.id, **kwargs)
+        except SignedOut:
+            raise
+        except Refusal as refusal:
+            return refusal.message
 
     async def save(self) -> None:
         moment = await act.perform(desk.save_draft, self.head.id)
@@ -142,9 +163,10 @@ class _SheetPage:
             self.sheet.push(event.patch)
             return
         head = await act.read(sheets.head, self.head.id)
-        if head.status is not self.head.status or head.editable is not self.head.editable:
+        if head.editable is not self.head.editable:
             self.sheet.set_readonly(not head.editable, head.locked_reason)
-            act.warn(f"这份动态管理表的状态刚刚变为“{head.status_caption}”，请刷新页面。")
+            self.editing.set_visibility(False)
+            act.warn(f"这份动态管理表现在是“{head.status_caption}”。{head.locked_reason}")
         self.head = head
 
     async def reload(self) -> None:

@@ -23,8 +23,8 @@ Subject = FilingRow | FilingHead
 PLACES = {
     Action.EDIT: "/filing/{id}",
     Action.VIEW: "/filing/{id}",
-    Action.STAMP: "/filing/{id}/stamp",
-    Action.ANSWER: "/filing/{id}/questions",
+    Action.STAMP: "/filing/{id}?tab=stamp",
+    Action.ANSWER: "/filing/{id}?tab=questions",
     Action.FORWARD: "/filing/{id}/review",
     Action.APPROVE: "/filing/{id}/review",
     Action.SEND_BACK: "/filing/{id}/review",
@@ -54,7 +54,7 @@ async def submit(subject: Subject) -> None:
         verb="上报",
     ):
         return
-    show_receipt(await act.perform(moves.submit, subject.id))
+    show_receipt(await act.perform(moves.submit, subject.id), f"/filings/{subject.form.value}")
 
 
 async def withdraw(subject: Subject) -> None:
@@ -112,8 +112,8 @@ DEEDS: dict[Action, Callable[[Subject], Awaitable[None]]] = {
 }
 
 
-def show_receipt(receipt: Receipt) -> None:
-    """回执: number, time, digest code, and who has it now."""
+def show_receipt(receipt: Receipt, back: str) -> None:
+    """回执: number, time, digest code, and who has it now; closing it leads back to the list."""
     lines = (
         ("回执编号", receipt.number),
         ("填报编号", f"{receipt.filing_number}（第{receipt.version_no}版）"),
@@ -123,6 +123,7 @@ def show_receipt(receipt: Receipt) -> None:
         ("接下来", f"由{receipt.next_authority}审核" if receipt.next_authority else "等待审核"),
     )
     with dialogs.dialog("上报成功") as box:
+        box.on("hide", lambda: ui.navigate.to(back))
         with shell.facts():
             for name, value in lines:
                 shell.fact(name, value)
