@@ -685,6 +685,13 @@ export class SheetGrid {
   }
 
   /** A block from Excel or WPS, from the top left of the range; one block fills a larger range; one undo step, one message. */
+  /** Whether the block was copied with the title rows of the sheet: each has its title, or a blank row, in its place. */
+  #hasTitles(block, first) {
+    const span = this.items.slice(first, first + block.length).map((item, index) => [item, block[index].filter(Boolean)]);
+    const titles = span.filter(([item]) => !item.row);
+    return titles.length > 0 && titles.every(([item, filled]) => !filled.length || filled.some((text) => item.title.includes(text)));
+  }
+
   pasteText(text) {
     const block = parseBlock(text);
     const { r0, r1, c0, c1 } = this.range;
@@ -699,12 +706,11 @@ export class SheetGrid {
       last = { r: r1, c: c1 };
     } else {
       let index = 0;
-      let item = this.items.findIndex((one) => one.id === this.rows[r0].key);
-      for (; item < this.items.length && index < high; item++) {
+      const first = this.items.findIndex((one) => one.id === this.rows[r0].key);
+      const titled = this.#hasTitles(block, first);
+      for (let item = first; item < this.items.length && index < high; item++) {
         if (!this.items[item].row) {
-          // A title row of the sheet swallows the title row (or the blank row) at the same place of the block.
-          const filled = block[index].filter(Boolean);
-          if (!filled.length || filled.some((text) => this.items[item].title.includes(text))) index++;
+          if (titled) index++;
           continue;
         }
         const r = this.rows.indexOf(this.items[item].row);
