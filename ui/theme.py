@@ -11,7 +11,7 @@ from nicegui import app, ui
 
 STATIC = Path(__file__).parents[1] / "assets" / "static"
 ICON = STATIC / "icon.svg"
-SHEETS = ("app.css", "filings.css")
+SHEETS = ("app.css", "filings.css", "documents.css")
 
 # Quasar's names for the same colours; the CSS variables of app.css are what our own rules use.
 COLOURS = {

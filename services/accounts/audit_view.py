@@ -35,6 +35,8 @@ CAPTIONS = {action.value: action.caption for action in Action} | {
     "set_campaign": "修改填报安排",
     "set_region_dates": "设置地区截止日",
     "extend": "延期",
+    "import": "导入EXCEL",
+    "confirm_import": "导入EXCEL",
 }
 
 

@@ -117,7 +117,7 @@ def preview(intake: Intake, sheet: Sheet, *, clear_blank: bool = False) -> Previ
         problems.append(Problem(intake.places.get(address, ""), sentence, level, address))
     known = sheet.findings
     arising = tuple(
-        finding for id_, finding in trial.findings.items() if id_ not in known and not finding.reviewers_only
+        finding for id_, finding in trial.findings.items() if known.get(id_) != finding and not finding.reviewers_only
     )
     taken = [(address, text) for address, text in edits if address not in effect.refused]
     changes = tuple(Change(a, sheet.shown(a), trial.shown(a)) for a, _ in taken)

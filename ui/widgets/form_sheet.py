@@ -134,6 +134,13 @@ class FormSheet(ui.element, component=MODULES / "form_sheet.js"):
         """Send what changed; without ``ack`` it is somebody else's edit."""
         self.patch(patch_dict(patch, ack=ack))
 
+    def imported(self, patch: SheetPatch, seen: Mapping[str, str]) -> None:
+        """Show what an import wrote (导入EXCEL) as one step that 撤销 takes back; ``seen``: the texts it replaced."""
+        written = seen.keys() & patch.cells.keys() - patch.conflicts.keys() - patch.refused.keys()
+        changes = [{"a": a, "before": seen[a], "after": patch.cells[a].text, "c": False} for a in seen if a in written]
+        self.last_patch = patch_dict(patch)
+        self.run_method("imported", self.last_patch, changes)
+
     def patch(self, patch: dict[str, Any]) -> None:
         self.last_patch = patch
         self.run_method("patch", patch)

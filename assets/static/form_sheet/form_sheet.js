@@ -390,6 +390,15 @@ class Controller {
     if (!still) this.dialogs.close();
   }
 
+  /** What an import wrote from this page: one undo step; cells that somebody else changed meanwhile are asked about. */
+  imported(patch, changes) {
+    this.doneActions.push({ source: "import", changes, figures: [] });
+    this.undone = [];
+    this.patch(patch);
+    if (Object.keys(patch.conflicts ?? {}).length) this.dialogs.show(conflictDialog(this, patch.conflicts, ""));
+    if (changes.length) this.#show(this.doneActions.at(-1));
+  }
+
   #landed(patch, flight) {
     const refused = new Map(flight?.refused ?? []);
     for (const [address, sentence] of Object.entries(patch.refused ?? {})) refused.set(this.model.place(address), sentence);
@@ -628,6 +637,9 @@ export default {
   methods: {
     patch(patch) {
       this.then((sheet) => sheet.patch(patch));
+    },
+    imported(patch, changes) {
+      this.then((sheet) => sheet.imported(patch, changes));
     },
     focusCell(address) {
       this.then((sheet) => sheet.jump(address));
