@@ -164,7 +164,7 @@ export function failureDialog(ctl, result) {
     .sort((one, other) => (one.level === other.level ? model.order(one.cells[0] ?? "") - model.order(other.cells[0] ?? "") : one.level === "error" ? -1 : 1))
     .slice(0, 10);
   const lines = open.length
-    ? open.map((finding) => h("li", {}, levelChip(finding.level), finding.cells[0] && h("button", { type: "button", class: "lvs-link", text: model.place(finding.cells[0]), onclick: () => ctl.dialogs.close(() => ctl.jump(finding.cells[0])) }), h("span", { text: finding.rule === "required" ? " 没有填写" : ` ${finding.message}` })))
+    ? open.map((finding) => h("li", {}, levelChip(finding.level), h("div", {}, finding.cells[0] && h("button", { type: "button", class: "lvs-link", text: model.place(finding.cells[0]), onclick: () => ctl.dialogs.close(() => ctl.jump(finding.cells[0])) }), h("span", { text: finding.rule === "required" ? " 没有填写" : ` ${finding.message}` }))))
     : (result.messages ?? []).slice(0, 10).map((message) => h("li", { text: message }));
   const total = (result.errors ?? 0) + (result.warnings ?? 0);
   const first = open[0]?.cells[0] ?? result.first;
