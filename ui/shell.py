@@ -251,9 +251,10 @@ def banner(text: str, tone: str = "note", icon: str = "info", link: tuple[str, s
 def reason_button(caption: str, reason: str, *, props: str = "flat dense") -> ui.element:
     """A button that cannot be used now and says why on hover and on focus (不可用的按钮)."""
     with ui.element("span").classes("lv-disabled-button").props("tabindex=0 role=button aria-disabled=true") as shown:
-        ui.button(caption).props(f"{props} disable tabindex=-1")
+        ui.button(caption).props(f"{props} disable tabindex=-1 aria-hidden=true")
         ui.tooltip(reason)
-    shown.props["aria-label"] = f"{caption}（不可用：{reason}）"
+    shown.props["aria-label"] = caption
+    shown.props["aria-description"] = f"不可用：{reason}"
     return shown
 
 
