@@ -35,6 +35,7 @@ export class Dialogs {
     box.addEventListener("keydown", (event) => this.#key(event));
     for (const name of ["copy", "cut", "paste"])
       box.addEventListener(name, (event) => event.target === box && spec.kind === "findings" && getSelection().isCollapsed && this.ctl.clipboardOn(event));
+    this.ctl.hover(null);
     this.ctl.layer.append(box);
     box.showPopover?.();
     const anchor = spec.anchor?.();

@@ -568,7 +568,7 @@ class Controller {
   }
 
   /** The tooltip over a cell: findings, formula, or the text that does not fit. */
-  hover(cell, host) {
+  hover(cell) {
     if (cell === this.hovered) return;
     this.hovered = cell;
     clearTimeout(this.tipTimer);
@@ -576,7 +576,7 @@ class Controller {
     this.tip = null;
     if (!cell) return;
     this.tipTimer = setTimeout(() => {
-      if (!cell.isConnected || this.grid?.editor) return;
+      if (!cell.isConnected || this.grid?.editor || this.dialogs.open) return;
       const lines = this.#tipLines(cell);
       if (!lines.length) return;
       this.tip = h("div", { class: "lvs-tip", role: "tooltip", popover: "manual" }, ...lines);

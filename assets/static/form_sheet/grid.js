@@ -101,10 +101,10 @@ export class SheetGrid {
   }
 
   #widths() {
-    const roomy = document.documentElement.clientWidth >= 1500;
-    return roomy
-      ? { name: 210, param: 150, unit: 132, year: 124, remark: 190, guidance: 260 }
-      : { name: 172, param: 116, unit: 104, year: 104, remark: 120, guidance: 130 };
+    const room = this.ctl.root.clientWidth || document.documentElement.clientWidth - 260;
+    if (room >= 1300) return { name: 210, param: 150, unit: 132, year: 124, remark: 190, guidance: 260 };
+    if (room >= 1000) return { name: 172, param: 116, unit: 104, year: 104, remark: 120, guidance: 130 };
+    return { name: 150, param: 96, unit: 88, year: 96, remark: 120, guidance: 130 };
   }
 
   // --- drawing ---------------------------------------------------------------------------------------------------------
@@ -187,6 +187,7 @@ export class SheetGrid {
     setOrDrop(cell, "aria-description", this.#description(address, locked));
     const asked = this.model.questions.get(address);
     setOrDrop(cell, "data-questions", asked ? String(asked) : null);
+    setOrDrop(span, "data-questions", asked ? String(asked) : null); // drawn as a badge
     setOrDrop(cell, "data-mark", mark || null);
     cell.dataset.kind = kind;
     if (this.catcher.parentElement === cell && !this.editor) this.#describeCatcher(cell);
@@ -378,8 +379,8 @@ export class SheetGrid {
       if (cell) cell.tabIndex = 0;
     });
     for (const name of ["copy", "cut", "paste"]) host.addEventListener(name, (event) => this.clipboard(event));
-    host.addEventListener("mouseover", (event) => this.ctl.hover(event.target.closest?.(".ag-cell, .lvs-title"), host));
-    host.addEventListener("mouseleave", () => this.ctl.hover(null, host));
+    host.addEventListener("mouseover", (event) => this.ctl.hover(event.target.closest?.(".ag-cell, .lvs-title")));
+    host.addEventListener("mouseleave", () => this.ctl.hover(null));
   }
 
   #cellOf(event) {
@@ -684,7 +685,6 @@ export class SheetGrid {
     if (cut) this.#clear();
   }
 
-  /** A block from Excel or WPS, from the top left of the range; one block fills a larger range; one undo step, one message. */
   /** Whether the block was copied with the title rows of the sheet: each has its title, or a blank row, in its place. */
   #hasTitles(block, first) {
     const span = this.items.slice(first, first + block.length).map((item, index) => [item, block[index].filter(Boolean)]);
@@ -692,6 +692,7 @@ export class SheetGrid {
     return titles.length > 0 && titles.every(([item, filled]) => !filled.length || filled.some((text) => item.title.includes(text)));
   }
 
+  /** A block from Excel or WPS, from the top left of the range; one block fills a larger range; one undo step, one message. */
   pasteText(text) {
     const block = parseBlock(text);
     const { r0, r1, c0, c1 } = this.range;
