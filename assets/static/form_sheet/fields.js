@@ -6,6 +6,12 @@ import { CHOICE_SEPARATOR } from "./model.js";
 
 const YES_NO = ["是", "否"];
 
+/** Quasar fades whatever is disabled, important and in a layer; what must be read may not be faded, so it is said inline. */
+function readable(element) {
+  element.style.setProperty("opacity", "1", "important");
+  return element;
+}
+
 export class FieldParts {
   constructor(ctl) {
     this.ctl = ctl;
@@ -92,7 +98,7 @@ export class FieldParts {
   }
 
   #radios(choices, id, commit) {
-    const boxes = choices.map((choice) => h("input", { type: "radio", name: id, value: choice, onchange: () => commit(choice) }));
+    const boxes = choices.map((choice) => readable(h("input", { type: "radio", name: id, value: choice, onchange: () => commit(choice) })));
     const group = h("div", { class: "lvs-radios", role: "radiogroup", id }, ...boxes.map((box) => h("label", { class: "lvs-radio" }, box, h("span", { text: box.value }))));
     return {
       group, input: boxes[0], body: group,
@@ -102,7 +108,7 @@ export class FieldParts {
   }
 
   #checks(choices, id, commit) {
-    const boxes = choices.map((choice) => h("input", { type: "checkbox", value: choice }));
+    const boxes = choices.map((choice) => readable(h("input", { type: "checkbox", value: choice })));
     const group = h("div", { class: "lvs-checks", role: "group", id }, ...boxes.map((box) => h("label", { class: "lvs-radio" }, box, h("span", { text: box.value }))));
     group.addEventListener("change", () => commit(boxes.filter((box) => box.checked).map((box) => box.value).join(CHOICE_SEPARATOR)));
     return {
@@ -117,6 +123,7 @@ export class FieldParts {
 
   #select(choices, id, commit) {
     const select = h("select", { id, class: "lvs-input lvs-select" }, h("option", { value: "", text: "请选择" }), ...choices.map((choice) => h("option", { value: choice, text: choice })));
+    readable(select);
     select.addEventListener("change", () => commit(select.value));
     return {
       input: select, body: select,

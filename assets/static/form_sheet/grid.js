@@ -104,7 +104,7 @@ export class SheetGrid {
     const room = this.ctl.root.clientWidth || document.documentElement.clientWidth - 260;
     if (room >= 1300) return { name: 210, param: 150, unit: 132, year: 124, remark: 190, guidance: 260 };
     if (room >= 1000) return { name: 172, param: 116, unit: 104, year: 104, remark: 120, guidance: 130 };
-    return { name: 150, param: 96, unit: 88, year: 96, remark: 120, guidance: 130 };
+    return { name: 150, param: 96, unit: 88, year: 104, remark: 120, guidance: 130 };
   }
 
   // --- drawing ---------------------------------------------------------------------------------------------------------
