@@ -47,6 +47,8 @@ KINDS: Mapping[str, Kind] = {
         "已延期：{year}年度{form}动态管理表", "{from_name}同意延期至{until}，原因：{reason}。", must_act=False
     ),
     "registered": Kind("注册结果：{result}", "{reason}", must_act=False),
+    "batch_ready": Kind("导出完成：{title}", "{said}", must_act=False),
+    "batch_failed": Kind("导出没有完成：{title}", "{said}", must_act=False),
 }
 
 

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from services.db import Database
 from services.settings import Settings
-from ui import act, pages, plain, theme
+from ui import act, exports, pages, plain, theme
 from ui.guard import Guard
 
 log = logging.getLogger("lvce.ui")
@@ -32,6 +32,7 @@ def create(database: Database, settings: Settings) -> None:
     """Register pages, static files, plain routes and error pages for one database; before ``ui.run``."""
     theme.install()
     act.install(database, settings)
+    exports.install(settings)
     app.add_middleware(Guard)
     app.add_static_files("/static", theme.STATIC, max_cache_age=YEAR_SECONDS)
     app.add_api_route("/healthz", _health, methods=["GET"])

@@ -36,6 +36,7 @@ CAPTIONS = {action.value: action.caption for action in Action} | {
     "set_region_dates": "设置地区截止日",
     "extend": "延期",
     "import": "导入EXCEL",
+    "batch_export": "批量导出",
     "confirm_import": "导入EXCEL",
 }
 

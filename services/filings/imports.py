@@ -23,7 +23,6 @@ from services.filings import desk, standing, versions, working
 from services.filings.views import CellEdit, Difference, SheetPatch
 from services.filings.working import Working
 from services.forms import cells as typed
-from services.forms.findings import CellValue
 from services.forms.template import Address, FormTemplate
 
 _ORDER = (FindingLevel.ERROR, FindingLevel.WARNING, FindingLevel.NOTE)
@@ -75,7 +74,7 @@ def preview(
     before, trial = loaded.sheet.cells, loaded.sheet.copy()
     trial.apply(shown.edits)
     addresses = [address for address, _ in shown.edits]
-    differences = versions.differences(loaded.template, _only(before, addresses), _only(trial.cells, addresses))
+    differences = versions.differences(loaded.template, before, trial.cells)
     filled = sum(loaded.sheet.cell(address).kind is not CellKind.BLANK for address in taken.blanks)
     return ImportPreview(
         filing_id=filing_id,
@@ -150,10 +149,6 @@ def _changes(
         address, part = str(one.address), parts[template.fields[one.address.field].part]
         spelt = Difference(address, _words(template, one.address), part, one.before, one.after)
         yield known.get(address, spelt)
-
-
-def _only(cells: Mapping[Address, CellValue], addresses: Iterable[Address]) -> dict[Address, CellValue]:
-    return {address: cells[address] for address in addresses if address in cells}
 
 
 def _lines(template: FormTemplate, problems: Iterable[Problem]) -> Iterable[ImportLine]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select
 from sqlmodel import Session, col
@@ -22,6 +22,8 @@ from services.permissions import Power
 from services.register import campaigns
 from services.workflow import transitions
 from services.workflow.facts import Relation
+
+Statement = TypeVar("Statement", bound=Select[*tuple[Any, ...]])
 
 MOST_ROWS = 200
 # the buttons of a row; all others are on the filing's own page
@@ -90,6 +92,17 @@ def review_page(s: Session, actor: Actor, query: ListQuery) -> FilingPage:
     known = standing.standings(s, actor, filings)
     rows = _rows(s, filings, known)
     return FilingPage(rows, total, tab_counts(s, actor, query.form, query.year), _tier_names(actor, rows))
+
+
+def everything(s: Session, actor: Actor, query: ListQuery) -> tuple[tuple[int, bool], ...]:
+    """All of a tab whatever the page (全部筛选结果), in the order of the list: id, and whether its figures may be read."""
+    permissions.authorize(actor, Power.STATISTICS)
+    wanted = select(col(Filing.id), col(Filing.status), col(Filing.current_version_id))
+    statement = permissions.visible(wanted, actor).where(*_conditions(s, actor, query))
+    return tuple(
+        (filing_id, status is not FilingStatus.DRAFT and version is not None)
+        for filing_id, status, version in s.execute(_sorted(statement, query))
+    )
 
 
 def tab_counts(s: Session, actor: Actor, form: Form, year: int) -> Mapping[str, int]:
@@ -234,7 +247,7 @@ def _mine(actor: Actor) -> ColumnElement[bool]:
     return and_(col(Filing.current_authority_id) == actor.organisation_id, col(Filing.status) == FilingStatus.REVIEW)
 
 
-def _sorted(statement: Select[Any], query: ListQuery) -> Select[Any]:
+def _sorted(statement: Statement, query: ListQuery) -> Statement:
     """What has no such date goes last either way."""
     column = SORTS[query.sort]
     order = column.desc().nulls_last() if query.descending else column.asc().nulls_last()

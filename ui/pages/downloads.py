@@ -22,12 +22,13 @@ from services.errors import NotFound
 from services.filings import desk, files, moves, snapshots
 from services.forms import reference
 from services.register import entries
-from ui import act
+from ui import act, exports
 
 P = ParamSpec("P")
 
 PDF = "application/pdf"
 XLSX = scan.XLSX
+BATCH_TYPES = {"zip": "application/zip", "xlsx": XLSX, "csv": "text/csv; charset=utf-8"}
 DAY = 24 * 3600
 MOST_AUDIT_ROWS = 100_000
 
@@ -122,6 +123,12 @@ async def audit_csv(request: Request, actor: Actor) -> Response:
     return _sent(await _drawn(_csv, lines), "text/csv; charset=utf-8", f"审计日志{clock.today():%Y%m%d}.csv")
 
 
+async def batch(request: Request, actor: Actor) -> Response:
+    """What a 批量导出 has made; only for who asked for it."""
+    name, path = exports.house().result(actor.user_id, request.path_params["batch_id"])
+    return FileResponse(path, media_type=BATCH_TYPES[name.rpartition(".")[2]], headers=_attachment(name))
+
+
 async def industries() -> JSONResponse:
     """GB/T 4754 classes for the drop-down of the sheet: a public list, so no sign-in and kept for a day."""
     return JSONResponse(reference.industries(), headers={"Cache-Control": f"public, max-age={DAY}"})
@@ -139,6 +146,7 @@ GUARDED = {
     "/download/opinions/{filing_id}": opinions,
     "/download/receipt/{filing_id}": receipt,
     "/download/audit.csv": audit_csv,
+    "/download/batch/{batch_id}": batch,
 }
 
 

@@ -19,7 +19,7 @@ from services.forms import loader, reference
 from services.register import campaigns
 from services.reviews import decisions
 from ui import act, shell
-from ui.widgets import dialogs, filing_actions
+from ui.widgets import batch_panel, dialogs, filing_actions
 from ui.widgets.data_table import DataTable
 from ui.widgets.tier_table import TierTable, columns
 
@@ -128,7 +128,9 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
             late = ui.checkbox("只看逾期")
             flagged = ui.checkbox("只看有红旗")
             ui.element("div").classes("lv-space")
+            export = ui.button("批量导出", icon="download").props("outline")
             bulk = ui.button("批量通过", icon="done_all").props("outline")
+        exported = batch_panel.Panel()
         table = TierTable(
             label=title,
             on_act=lambda i, a: filing_actions.run(rows[i], a, refresh),
@@ -147,6 +149,7 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
         def pick(ids: list[int]) -> None:
             picked[:] = ids
             bulk.set_text(f"批量通过（{len(ids)}）" if ids else "批量通过")
+            export.set_text(f"批量导出（{len(ids)}）" if ids else "批量导出")
             bulk.set_enabled(bool(ids))
 
         async def refresh(page_number: int | None = None) -> None:
@@ -165,6 +168,7 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
             table.set_visibility(not is_missing)
             missing.set_visibility(is_missing)
             bulk.set_visibility(q.tab == "mine")
+            export.set_visibility(actor.is_authority and not is_missing)
             flagged.set_visibility(not is_missing)
             if is_missing:
                 absent = await act.read(lists.missing_page, q)
@@ -178,7 +182,7 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
                 total, counts = found.total, found.counts
                 empty.set_text(EMPTY[q.tab])
                 heads = columns(found.tier_names, authority=True)
-                table.show(found.rows, heads, sort=q.sort, descending=q.descending, pick=q.tab == "mine")
+                table.show(found.rows, heads, sort=q.sort, descending=q.descending, pick=actor.is_authority)
             last = max(1, -(-total // q.page_size))
             pages.max = last
             state.quiet = True
@@ -222,6 +226,7 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
             control.on_value_change(lambda: refresh(1))
         pages.on_value_change(turn)
         bulk.on_click(act.busy(pass_all))
+        export.on_click(act.busy(lambda: batch_panel.ask(state.query, tuple(picked), exported.refresh)))
         pick([])
         act.watch_inbox(lambda _: refresh())
         await refresh(1)

@@ -1,0 +1,27 @@
+"""The one :class:`Batches` of this application (批量导出), made at start-up and closed with it."""
+
+from __future__ import annotations
+
+from nicegui import app
+
+from services.documents import batches
+from services.documents.batches import Batches
+from services.settings import Settings
+
+FOLDER = "batches"
+KEPT = batches.KEPT
+
+_house: Batches | None = None
+
+
+def install(settings: Settings) -> None:
+    """Make it (启动时); what a former run left in its folder is thrown away."""
+    global _house
+    _house = made = Batches(settings.data_dir / FOLDER)
+    app.on_shutdown(made.close)
+
+
+def house() -> Batches:
+    if _house is None:
+        raise RuntimeError("exports.install() has not been called")
+    return _house
