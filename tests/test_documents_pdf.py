@@ -238,7 +238,7 @@ def test_opinions_are_printed_tier_by_tier(full: FilingSnapshot) -> None:
 
 
 def test_the_file_is_a_sound_pdf_with_small_fonts(printed: bytes) -> None:
-    assert printed.startswith(b"%PDF-1.7") and printed.endswith(b"%%EOF\n")
+    assert printed.startswith(b"%PDF-1.") and printed.endswith(b"%%EOF\n")
     assert len(printed) < 300_000
     start = int(printed.rsplit(b"startxref\n", 1)[1].split()[0])
     assert printed[start:].startswith(b"xref")

@@ -10,6 +10,7 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "fonts"
 SONG = "LvceSong"
 HEI = "LvceHei-Bold"
+NAMES = (SONG, HEI)
 UNITS_PER_EM = 1000
 MISSING = "〓"
 
