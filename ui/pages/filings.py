@@ -106,7 +106,14 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
     )
     state.query = replace(state.query, sort="risk" if state.query.tab == "mine" else "submitted_at")
     title = f"{form.caption}动态管理"
-    with shell.frame(actor, title=title, path=f"/filings/{form.value}"):
+    above: list[ui.button] = []
+    with shell.frame(
+        actor,
+        title=title,
+        path=f"/filings/{form.value}",
+        primary=lambda: above.append(ui.button("批量导出", icon="download").props("outline")),
+    ):
+        (export,) = above
         rows: dict[int, FilingRow] = {}
         picked: list[int] = []
         years = {y: f"{y}年度" for y in loader.years(form)}
@@ -128,7 +135,6 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
             late = ui.checkbox("只看逾期")
             flagged = ui.checkbox("只看有红旗")
             ui.element("div").classes("lv-space")
-            export = ui.button("批量导出", icon="download").props("outline")
             bulk = ui.button("批量通过", icon="done_all").props("outline")
         exported = batch_panel.Panel()
         table = TierTable(

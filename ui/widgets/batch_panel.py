@@ -104,7 +104,10 @@ class Panel:
                 self._line(view)
         for view in views:
             if self._said.get(view.id, view.stage) != view.stage and view.stage in ("ready", "failed"):
-                (act.done if view.stage == "ready" else act.warn)(f"{view.title}：{_words(view)}")
+                if view.stage == "ready":
+                    act.done(f"{view.title}已生成，请在“导出任务”中下载。")
+                else:
+                    act.warn(f"{view.title}：{view.message}")
         self._said = {view.id: view.stage for view in views}
 
     def _line(self, view: BatchView) -> None:
@@ -113,10 +116,9 @@ class Panel:
             ui.label(view.title).classes("lv-batch-title")
             if view.stage == "running":
                 share = view.done / view.total if view.total else 0.0
-                ui.linear_progress(round(share, 3), show_value=False).props("rounded").classes("lv-batch-bar").props(
-                    'aria-label="导出进度"'
-                )
-                ui.label(f"{share:.0%}").classes("lv-muted lv-number")
+                bar = ui.linear_progress(round(share, 3), show_value=False).classes("lv-batch-bar")
+                bar.props("rounded aria-label=导出进度" + ("" if view.done else " indeterminate"))
+                ui.label(f"{share:.0%}" if view.done else "正在准备…").classes("lv-muted lv-number")
             else:
                 ui.label(_words(view)).classes("lv-muted")
             ui.element("div").classes("lv-space")
