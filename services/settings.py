@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from models.enums import Tier
 
@@ -24,6 +26,9 @@ class Settings:
     demo: bool
     top_tier: Tier
     clock_file: Path | None
+    public_url: str = ""  # 对外地址: what people type, when a proxy stands in front, e.g. https://lvce.example.gov.cn
+    allowed_hosts: tuple[str, ...] = ()  # names in the Host header besides this machine's own and IP addresses
+    trusted_proxies: tuple[str, ...] = ()  # addresses or networks whose X-Forwarded-* headers are believed
 
     @property
     def loopback(self) -> bool:
@@ -54,6 +59,9 @@ def from_env(env: Mapping[str, str] = os.environ) -> Settings:
         demo=demo == "1" if demo else (is_loopback(host) and (empty or (data_dir / "demo").exists())),
         top_tier=_tier(env.get("LVCE_TOP_TIER", Tier.MINISTRY.value)),
         clock_file=Path(clock_file) if clock_file and is_loopback(host) else None,
+        public_url=_public_url(env.get("LVCE_PUBLIC_URL", "")),
+        allowed_hosts=tuple(_host_name(name) for name in _listed(env.get("LVCE_ALLOWED_HOSTS", ""))),
+        trusted_proxies=tuple(_network(place) for place in _listed(env.get("LVCE_TRUSTED_PROXY", ""))),
     )
 
 
@@ -78,3 +86,39 @@ def _tier(text: str) -> Tier:
         if text.strip().lower() == tier.value:
             return tier
     raise SettingsError(f"LVCE_TOP_TIER 只能是 {'、'.join(t.value for t in allowed)}，现在是“{text}”。")
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.replace("，", ",").split(",") if part.strip()]
+
+
+def _public_url(text: str) -> str:
+    url = text.strip().rstrip("/")
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
+        sound = sound and "@" not in parts.netloc and (parts.port or 1) > 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise SettingsError(f"LVCE_PUBLIC_URL 应是完整的网址，例如 https://lvce.example.gov.cn，现在是“{text}”。")
+    return url
+
+
+def _host_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", text):
+        raise SettingsError(
+            f"LVCE_ALLOWED_HOSTS 应是用逗号隔开的域名（不带 http:// 和端口），例如 lvce.example.gov.cn，现在含有“{text}”。"
+        )
+    return text.lower()
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        raise SettingsError(
+            f"LVCE_TRUSTED_PROXY 应是用逗号隔开的 IP 地址或网段，例如 127.0.0.1 或 10.0.0.0/24，现在含有“{text}”。"
+        ) from None

@@ -34,9 +34,9 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 from nicegui import Client, app, background_tasks, context, ui
 from sqlmodel import Session
@@ -92,6 +92,7 @@ class Tab:
     inbox: list[Watcher] = field(default_factory=list)
     returned: list[Callable[[], Any]] = field(default_factory=list)
     asking: bool = False  # the sign-in-again dialog is open
+    ended: bool = False  # its sign-in was revoked: its socket is closed, nothing from it is heard any more
 
 
 @dataclass(slots=True)
@@ -102,6 +103,7 @@ class _House:
     tabs: dict[str, Tab] = field(default_factory=dict)
     by_filing: dict[int, set[Tab]] = field(default_factory=dict)  # who watches it: a commit asks no other page
     renewed: dict[str, str] = field(default_factory=dict)  # one-time code → new token
+    cut: Callable[[Tab], None] = lambda _: None  # closes the socket of a page; set by ``ui.wire``
 
 
 _house: _House | None = None
@@ -197,14 +199,6 @@ def guarded_route(app_: FastAPI, path: str, handler: Callable[[Request, Actor], 
 
 def forbidden_words(actor: Actor, title: str) -> str:
     return f"“{title}”不对{actor.role.caption}开放。您当前以“{actor.name}（{actor.organisation_name}）”登录；如需办理，请用有相应职责的用户登录，或联系系统管理员。"
-
-
-def same_origin(request: Request) -> None:
-    """Refuse a request that changes something when another site sent it (同源检查)."""
-    origin, site = request.headers.get("origin", ""), request.headers.get("sec-fetch-site", "same-origin")
-    host = request.headers.get("host", "")
-    if site not in ("same-origin", "none") or (origin and urlsplit(origin).netloc != host):
-        raise HTTPException(403)
 
 
 def _target(request: Request) -> str:
@@ -383,7 +377,7 @@ def _ask_to_sign_in_again(message: str) -> None:
                 trouble.set_text(refusal.message)
                 trouble.set_visibility(True)
                 return
-            _renew(found, signed_in.token)
+            await _renew(found, signed_in.token)
             found.asking = False
             dialog.close()
             dialog.delete()
@@ -399,12 +393,13 @@ def _ask_to_sign_in_again(message: str) -> None:
             ui.button("登录", on_click=busy(again)).props("unelevated no-caps")
 
 
-def _renew(found: Tab, token: str) -> None:
+async def _renew(found: Tab, token: str) -> None:
     """Give the tab its new sign-in, and let the browser fetch the cookie for it by a code that works once."""
-    before, found.token = found.token, token
+    actor = await sessions.aresolve(house().db, token, address=found.address)
+    before = found.token
     for other in house().tabs.values():
         if other.token == before:
-            other.token = token
+            other.token, other.actor = token, actor
     code = secrets.token_urlsafe(24)
     house().renewed[code] = token
     asyncio.get_running_loop().call_later(AGAIN_SECONDS, house().renewed.pop, code, None)
@@ -416,6 +411,21 @@ def _renew(found: Tab, token: str) -> None:
 def take_renewed(code: str) -> str | None:
     """The token that a one-time code stands for (一次性), for the route that sets the cookie."""
     return house().renewed.pop(code, None)
+
+
+async def admits(client_id: str, token: str) -> bool:
+    """Whether the browser with this cookie may upload into this open page now (上传前核对)."""
+    found = house().tabs.get(client_id)
+    if found is None or found.ended or found.token != token:
+        return False
+    if found.actor is not None:
+        try:
+            found.actor = await sessions.aresolve(house().db, token, address=found.address)
+        except SignedOut as out:
+            with found.client:
+                failed(out)
+            return False
+    return True
 
 
 # --- what happened elsewhere ------------------------------------------------------------------------------------------
@@ -477,7 +487,9 @@ async def _call(callback: Watcher, event: events.Event) -> None:
 def _close_tabs(sign_in_ids: set[int]) -> None:
     for found in tuple(house().tabs.values()):
         if found.actor and found.actor.sign_in_id in sign_in_ids and not found.asking:
+            found.ended = True
             found.client.open("/login?ended=1")
+            house().cut(found)
 
 
 # --- the application ----------------------------------------------------------------------------------------------------

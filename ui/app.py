@@ -14,8 +14,7 @@ from starlette.exceptions import HTTPException
 
 from services.db import Database
 from services.settings import Settings
-from ui import act, exports, pages, plain, theme
-from ui.guard import Guard
+from ui import act, exports, guard, pages, plain, theme, wire
 
 log = logging.getLogger("lvce.ui")
 
@@ -33,7 +32,8 @@ def create(database: Database, settings: Settings) -> None:
     theme.install()
     act.install(database, settings)
     exports.install(settings)
-    app.add_middleware(Guard)
+    wire.install()
+    guard.install(app, settings, act.COOKIE, act.admits, wire.owns)
     app.add_static_files("/static", theme.STATIC, max_cache_age=YEAR_SECONDS)
     app.add_api_route("/healthz", _health, methods=["GET"])
     for add in pages.ROUTES:
@@ -61,6 +61,10 @@ def run_options(settings: Settings) -> dict[str, Any]:
         "markdown": False,
         "reconnect_timeout": 30.0,
         "show_welcome_message": False,
+        "server_header": False,
+        "proxy_headers": False,  # the guard knows which proxy to believe
+        "ws_max_size": guard.SOCKET_FRAME,
+        "ws_per_message_deflate": False,  # a short frame could be a long one
     }
 
 

@@ -1,47 +1,284 @@
-"""What stands in front of the application (门卫): headers on every answer. Body caps and socket checks belong here too."""
+"""What stands in front of the application (门卫): the outermost layer, before anything reads a request.
+
+In this order: whose forwarded headers are believed, which host names we answer to, which other sites may send us anything
+(none), how long a body may be, whose page an upload belongs to; and headers on every answer. ``ui.wire`` guards what
+comes through an open socket.
+"""
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+import logging
+import re
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping
+from html import escape
+from ipaddress import ip_address, ip_network
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-from starlette.datastructures import MutableHeaders
+from fastapi import FastAPI, HTTPException
+from jinja2 import BaseLoader, ChoiceLoader, DictLoader
+from nicegui.client import templates
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.settings import Settings, is_loopback
+
+log = logging.getLogger("lvce.guard")
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "frame-ancestors 'none'; object-src 'none'; base-uri 'self'; form-action 'self'",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+POLICY = (
+    "default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
 KEPT = ("/static/", "/_nicegui/")  # versioned: these set how long they are kept themselves
+SOCKET = "/_nicegui_ws/"
+UPLOAD = re.compile(r"/_nicegui/client/([^/]+)/upload/\d+")
+FORWARDED = (b"x-forwarded-", b"forwarded", b"x-real-ip")
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+KB, MB = 1024, 1024 * 1024
+MOST_UPLOAD = 21 * MB  # a file of 20 MB and the form around it
+MOST_SOCKET = 1 * MB  # what the socket's library takes
+MOST_OTHER = 64 * KB  # sign-in forms
+SOCKET_FRAME = 4 * MB  # bytes: 1,000,000 characters may be Chinese
+
+WRONG_HOST = (
+    "本系统没有登记“{host}”这个网址。请用管理员公布的网址访问；管理员请把它加入环境变量 LVCE_ALLOWED_HOSTS 后重新启动。"
+)
+
+# (client id, cookie) → whether this browser may upload into that page now; (engine session, cookie) → whether it is its own
+Admits = Callable[[str, str], Awaitable[bool]]
+Owns = Callable[[str, str], bool]
+
+
+def install(app: FastAPI, settings: Settings, cookie: str, admits: Admits, owns: Owns) -> None:
+    """Put the guard around everything (装门卫), also around what ``ui.run`` adds, and mark NiceGUI's scripts."""
+
+    def build() -> ASGIApp:
+        return Guard(type(app).build_middleware_stack(app), settings, cookie, admits, owns)
+
+    app.build_middleware_stack = build  # type: ignore[method-assign]
+    _mark_scripts()
+
+
+def nonce(scope: MutableMapping[str, Any]) -> str:
+    """The mark of our own scripts in this answer (脚本标记): ``<script nonce="…">``."""
+    return str(scope.get("nonce", ""))
 
 
 class Guard:
-    """ASGI middleware: sets the headers that are missing."""
+    """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, settings: Settings, cookie: str, admits: Admits, owns: Owns) -> None:
+        self.app, self.cookie, self.admits, self.owns = app, cookie, admits, owns
+        self.proxies = [ip_network(place) for place in settings.trusted_proxies]
+        self.public = _origin(settings.public_url)
+        self.hosts = _host_names(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        kind = scope["type"]
+        if kind not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        self._forwarded(scope)
+        headers = Headers(scope=scope)
         path = scope["path"]
+        refusal = self._refusal(scope, headers)
+        if kind == "websocket":
+            await self._socket(scope, receive, send, refusal)
+            return
+        kept = path.startswith(KEPT)
+        scope["nonce"] = "" if kept else secrets.token_urlsafe(16)
+        finished = False
 
         async def answered(message: Message) -> None:
+            nonlocal finished
             if message["type"] == "http.response.start":
-                _complete(message, kept=path.startswith(KEPT))
+                _complete(message, scope["nonce"], kept=kept)
+            elif message["type"] == "http.response.body":
+                finished = not message.get("more_body", False)
             await send(message)
 
-        await self.app(scope, receive, answered)
+        found = UPLOAD.fullmatch(path)
+        most = MOST_UPLOAD if found else MOST_SOCKET if path.startswith(SOCKET) else MOST_OTHER
+        if refusal is None and found and not await self.admits(found[1], self._token(headers)):
+            refusal = JSONResponse({"detail": "forbidden"}, 403)
+        length = headers.get("content-length", "0")
+        if refusal is None and (not length.isdecimal() or int(length) > most):
+            refusal = HTMLResponse("提交的内容超过了允许的大小。请压缩或拆分后再试。", 413, {"Connection": "close"})
+        if refusal is not None:
+            await refusal(scope, receive, answered)
+            return
+        try:
+            await self.app(scope, _capped(receive, most), answered)
+        except Exception:
+            if not finished:  # an answer that broke off; a whole one (the page with a number) has been logged already
+                raise
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send, refusal: Response | None) -> None:
+        if refusal is not None or not scope["path"].startswith(SOCKET):
+            await send({"type": "websocket.close", "code": 1008})  # before it is accepted: an HTTP 403
+            return
+        try:
+            await self.app(scope, receive, send)
+        except Exception as error:  # what does not even decode ends the socket, not the log
+            log.warning("socket from %s broken off: %s", _address(scope), type(error).__name__)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        """Why this is not let in, or None."""
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._ours(hosts[0]):
+            said = ", ".join(hosts)[:100]
+            return HTMLResponse(WRONG_HOST.format(host=escape(said)), 400)
+        if scope["type"] == "http" and not scope["path"].startswith(SOCKET) and scope["method"] in READING:
+            return None
+        if not self._same_origin(headers, hosts[0], needed=scope["type"] == "websocket"):
+            return JSONResponse({"detail": "forbidden"}, 403)
+        session = parse_qs(scope["query_string"].decode("latin-1")).get("sid", [""])[0]
+        if session and scope["path"].startswith(SOCKET) and not self.owns(session, self._token(headers)):
+            return JSONResponse({"detail": "forbidden"}, 403)
+        return None
+
+    def _ours(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return name in self.hosts or _is_address(name)
+
+    def _same_origin(self, headers: Headers, host: str, *, needed: bool) -> bool:
+        """Sent by a page of ours (同源检查); browsers name the origin of every socket and of everything that changes something."""
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return False
+        origins = headers.getlist("origin")
+        if not origins:
+            return not needed
+        if len(origins) > 1:
+            return False
+        scheme, _, place = origins[0].lower().partition("://")
+        if self.public and (scheme, _bare(scheme, place)) == self.public:
+            return True
+        return scheme in ("http", "https") and _bare(scheme, place) == _bare(scheme, host.lower())
+
+    def _forwarded(self, scope: Scope) -> None:
+        """Take who asks and how from a trusted proxy; strip these headers from everybody else (可信代理)."""
+        peer = _address(scope)
+        trusted = _within(peer, self.proxies)
+        if trusted:
+            headers = Headers(scope=scope)
+            chain = [part.strip() for part in ",".join(headers.getlist("x-forwarded-for")).split(",")]
+            for place in reversed(chain):
+                if not _is_address(place):
+                    break
+                scope["client"] = (place, 0)
+                if not _within(place, self.proxies):
+                    break
+            proto = headers.get("x-forwarded-proto", "").lower()
+            if proto in ("http", "https"):
+                secure = proto == "https"
+                scope["scheme"] = ("wss" if secure else "ws") if scope["type"] == "websocket" else proto
+        kept = b"x-forwarded-prefix" if trusted else b""
+        scope["headers"] = [
+            (name, value) for name, value in scope["headers"] if name == kept or not name.startswith(FORWARDED)
+        ]
+
+    def _token(self, headers: Headers) -> str:
+        return cookie_of("; ".join(headers.getlist("cookie")), self.cookie)
 
 
-def _complete(message: MutableMapping[str, Any], *, kept: bool) -> None:
+def cookie_of(header: str, name: str) -> str:
+    """The value of one cookie, "" if there is none."""
+    return cookie_parser(header).get(name, "")
+
+
+def _capped(receive: Receive, most: int) -> Receive:
+    """``receive`` that stops at ``most`` bytes, however the body comes (分块也算): HTTPException 413 inside the application."""
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        if message["type"] == "http.request":
+            taken += len(message.get("body", b""))
+            if taken > most:
+                raise HTTPException(413)
+        return message
+
+    return counted
+
+
+def _complete(message: MutableMapping[str, Any], mark: str, *, kept: bool) -> None:
     headers = MutableHeaders(scope=message)
     for name, value in HEADERS.items():
         headers.setdefault(name, value)
+    scripts = f"'self' 'nonce-{mark}'" if mark else "'self'"
+    if "X-NiceGUI-Content" in headers:
+        scripts += " 'unsafe-eval'"  # Vue compiles its templates in the browser
+    headers["Content-Security-Policy"] = POLICY.format(scripts=scripts)
     if not kept:
         headers.setdefault("Cache-Control", "no-store")
+
+
+def _mark_scripts() -> None:
+    """Let NiceGUI's page template carry our mark on each of its scripts, so that inline scripts need no general leave."""
+    env = templates.env
+    if getattr(env, "marked", False):
+        return
+    loader = env.loader
+    assert isinstance(loader, BaseLoader)
+    source, _, _ = loader.get_source(env, "index.html")
+    marked = re.sub(r"<script\b", '<script nonce="{{ request.scope.nonce }}"', source)
+    env.loader = ChoiceLoader([DictLoader({"index.html": marked}), loader])
+    if env.cache is not None:
+        env.cache.clear()
+    env.marked = True  # type: ignore[attr-defined]
+
+
+def _host_names(settings: Settings) -> frozenset[str]:
+    names = {"localhost", socket.gethostname().lower(), settings.host.lower(), *settings.allowed_hosts}
+    names.add(urlsplit(settings.public_url).hostname or "localhost")
+    return frozenset(names)
+
+
+def _origin(url: str) -> tuple[str, str] | None:
+    parts = urlsplit(url)
+    return (parts.scheme, _bare(parts.scheme, parts.netloc.lower())) if url else None
+
+
+def _bare(scheme: str, place: str) -> str:
+    """Host and port without the port that goes without saying."""
+    return place.removesuffix(":443" if scheme == "https" else ":80")
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _is_address(text: str) -> bool:
+    """An IP address; a page of another site cannot be made to answer to one (DNS rebinding)."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return is_loopback(text)
+    return True
+
+
+def _within(text: str, networks: list[Any]) -> bool:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)

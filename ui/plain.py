@@ -8,9 +8,13 @@ from html import escape
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from ui import theme
+from ui import guard, theme
 
 _PREFIX = re.compile(r"(/[\w.~-]+)*")
+
+_BACK = """
+document.getElementById("back").addEventListener("click", e => { e.preventDefault(); history.back(); });
+"""
 
 TITLES = {
     403: "这个页面不对您开放",
@@ -49,6 +53,11 @@ def document(request: Request, title: str, body: str, *, status: int = 200, kind
     )
 
 
+def script(request: Request, code: str) -> str:
+    """A script of ours, marked so that the browser runs it (脚本); nothing from outside may be in it."""
+    return f'<script nonce="{guard.nonce(request.scope)}">{code}</script>'
+
+
 def refused(request: Request, status: int, message: str) -> HTMLResponse:
     """A page that cannot be shown, and what to do (拒绝页)."""
     return _message(request, status, message)
@@ -70,6 +79,6 @@ def _message(request: Request, status: int, message: str) -> HTMLResponse:
 <h1>{escape(title)}</h1>
 <p>{escape(message)}</p>
 <p class="lv-message-actions"><a class="lv-button" href="{base}/">回到待办</a>
-<a href="javascript:history.back()">返回上一页</a></p>
-</main>"""
+<a href="{base}/" id="back">返回上一页</a></p>
+</main>{script(request, _BACK)}"""
     return document(request, title, body, status=status)

@@ -9,6 +9,8 @@ from pathlib import Path
 from fastapi import Request
 from nicegui import app, ui
 
+from ui import guard
+
 STATIC = Path(__file__).parents[1] / "assets" / "static"
 ICON = STATIC / "icon.svg"
 SHEETS = ("app.css", "filings.css", "documents.css")
@@ -55,4 +57,4 @@ def apply(request: Request) -> None:
     said = request.headers.get("X-Forwarded-Prefix", "").rstrip("/")
     base = said if re.fullmatch(r"(/[\w.~-]+)*", said) else ""
     links = "".join(f'<link rel="stylesheet" href="{base}/static/{name}?v={VERSION}">' for name in SHEETS)
-    ui.add_head_html(f"{links}<script>{_COLLAPSED}</script>")
+    ui.add_head_html(f'{links}<script nonce="{guard.nonce(request.scope)}">{_COLLAPSED}</script>')

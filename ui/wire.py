@@ -1,0 +1,240 @@
+"""The page's socket (套接字): only the page's own browser opens it, and it speaks for that page alone.
+
+NiceGUI hears whoever knows a page's client id. Here its handlers are wrapped, all of them and in one place: a socket is
+bound to the page whose cookie it came with, what names another page is refused, what is malformed is counted, and a
+socket that keeps at it is cut off. Per event this costs two look-ups in memory. Whether the sign-in still holds is asked by
+``ui.act`` at every use case; pages whose sign-in was revoked are not heard at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs
+from weakref import WeakKeyDictionary
+
+from nicegui import Client, background_tasks, nicegui, ui
+from nicegui.element import Element
+from nicegui.nicegui import sio
+from socketio.exceptions import ConnectionRefusedError as Refused
+
+from ui import act
+from ui.guard import cookie_of
+
+log = logging.getLogger("lvce.wire")
+
+MOST_MALFORMED = 10  # of one socket, before it is cut off
+MOST_ARGUMENTS = 20
+LONGEST_LOG = 300
+PARTING_SECONDS = 0.5  # a revoked page has this long to be told where to go
+
+# The words NiceGUI itself looks for in a refusal: its page then loads again, and with it comes the sign-in page.
+RELOAD = "Implicit handshake failed"
+
+# What a field sends begins with: text, yes or no, a number, or nothing.
+VALUES: tuple[tuple[type[Element], str], ...] = (
+    (ui.number, '"-0123456789n'),
+    (ui.input, '"n'),
+    (ui.textarea, '"n'),
+    (ui.checkbox, "tfn"),
+    (ui.switch, "tfn"),
+)
+
+_pages: dict[str, act.Tab] = {}  # socket → its page
+_malformed: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # engine.io's socket → how often
+
+
+class _Malformed(Exception):
+    """What no page of ours sends."""
+
+
+def install() -> None:
+    """Take the place of NiceGUI's socket handlers (接管); fails when an upgrade brought one that is not known here."""
+    if set(sio.handlers["/"]) != set(HANDLERS):
+        raise RuntimeError(f"NiceGUI's socket handlers have changed: {sorted(sio.handlers['/'])}")
+    for name, handler in HANDLERS.items():
+        sio.on(name, handler)
+    sio.eio.on("message", _frame)
+    sio.eio.cors_allowed_origins = []  # the guard has looked at the origin; nobody else's page may read an answer
+    act.house().cut = _cut_page
+
+
+def owns(session: str, token: str) -> bool:
+    """Whether a request of an engine.io session comes from the browser that opened it (轮询)."""
+    environ = sio.environ.get(session)
+    if environ is None:
+        return True  # unknown: refused by engine.io itself
+    if cookie_of(environ.get("HTTP_COOKIE", ""), act.COOKIE) == token:
+        return True
+    page = _pages.get(sio.manager.sid_from_eio_sid(session, "/") or "")
+    return page is not None and page.token == token  # signed in again meanwhile
+
+
+async def _connect(sid: str, environ: dict[str, Any], _: object = None) -> None:
+    if environ is not sio.get_environ(sid):  # an event that calls itself "connect"
+        _count(sid)
+        return
+    client_id = parse_qs(environ.get("QUERY_STRING", "")).get("client_id", [""])[0]
+    page = act.house().tabs.get(client_id)
+    token = cookie_of(environ.get("HTTP_COOKIE", ""), act.COOKIE)
+    if page is None or page.ended or page.token != token:
+        if page is not None:
+            log.warning("socket from another browser refused")
+        _cut_soon(sid)
+        raise Refused(RELOAD)
+    _pages[sid] = page
+    try:
+        await nicegui._on_connect(sid, environ)
+    except Exception as error:
+        _pages.pop(sid, None)
+        _cut_soon(sid)
+        raise Refused(RELOAD) from error
+
+
+async def _handshake(sid: str, message: Any = None) -> bool:
+    try:
+        _own(sid, message)
+        return bool(await nicegui._on_handshake(sid, message))
+    except (_Malformed, KeyError, TypeError, ValueError):
+        _count(sid)
+        return False
+
+
+def _disconnect(sid: str, _: object = None) -> None:
+    _pages.pop(sid, None)
+    nicegui._on_disconnect(sid)
+
+
+def _event(sid: str, message: Any = None) -> None:
+    try:
+        page = _own(sid, message)
+        if page.ended:
+            return
+        if _meant(page.client, message):
+            nicegui._on_event(sid, message)
+    except Exception as error:  # handlers' own faults are shown by NiceGUI; what comes out here is the frame's
+        _count(sid, error)
+
+
+def _javascript_response(sid: str, message: Any = None) -> None:
+    try:
+        _own(sid, message)
+        nicegui._on_javascript_response(sid, message)
+    except Exception as error:
+        _count(sid, error)
+
+
+def _ack(sid: str, message: Any = None) -> None:
+    try:
+        page = _own(sid, message)
+        if not 0 <= message["next_message_id"] <= page.client.outbox.next_message_id:
+            raise _Malformed
+        nicegui._on_ack(sid, message)
+    except Exception as error:
+        _count(sid, error)
+
+
+def _log(sid: str, message: Any = None) -> None:
+    """A browser's words go into the log on one line and cut short."""
+    try:
+        _own(sid, message)
+        log.info("a page says: %r", str(message["message"])[:LONGEST_LOG])
+    except Exception as error:
+        _count(sid, error)
+
+
+Handler = Callable[..., Awaitable[Any] | None]
+HANDLERS: dict[str, Handler] = {
+    "connect": _connect,
+    "handshake": _handshake,
+    "disconnect": _disconnect,
+    "event": _event,
+    "javascript_response": _javascript_response,
+    "ack": _ack,
+    "log": _log,
+}
+
+
+def _own(sid: str, message: Any) -> act.Tab:
+    """The page this socket belongs to; raises for a message that names another."""
+    page = _pages.get(sid)
+    if page is None or message["client_id"] != page.client.id:
+        raise _Malformed
+    return page
+
+
+def _meant(client: Client, message: Any) -> bool:
+    """Whether the page could have sent this; False for what was overtaken (its element or listener is gone)."""
+    arguments = message.get("args", [])
+    if len(arguments) > MOST_ARGUMENTS or not all(a is None or type(a) is str for a in arguments):
+        raise _Malformed
+    element = client.elements.get(message["id"])
+    listener = element._event_listeners.get(message["listener_id"]) if element is not None else None
+    if element is None or listener is None:
+        return False
+    if listener.type.startswith("update:"):
+        if element.props.get("readonly"):
+            raise _Malformed
+        for kind, begins in VALUES:
+            if isinstance(element, kind):
+                if arguments and (arguments[0] or "null")[:1] not in begins:
+                    raise _Malformed
+                break
+    return True
+
+
+# --- frames -----------------------------------------------------------------------------------------------------------
+
+
+async def _frame(session: str, frame: Any) -> None:
+    """One message before socket.io decodes it: pages connect once, leave, and send events, all as text."""
+    try:
+        kind = frame[:1] if isinstance(frame, str) else ""
+        again = kind == "0" and sio.manager.sid_from_eio_sid(session, "/") is not None
+        if kind not in ("0", "1", "2") or again:
+            raise _Malformed
+        await sio._handle_eio_message(session, frame)
+    except Exception as error:
+        _count_session(session, error)
+
+
+def _count(sid: str, error: Exception | None = None) -> None:
+    session = sio.manager.eio_sid_from_sid(sid, "/")
+    if session is not None:
+        _count_session(session, error)
+
+
+def _count_session(session: str, error: Exception | None) -> None:
+    line = sio.eio.sockets.get(session)
+    if line is None:
+        return
+    _malformed[line] = count = _malformed.get(line, 0) + 1
+    if count <= MOST_MALFORMED:
+        log.warning("malformed frame %s (%s)", count, type(error).__name__ if error else "forged")
+    if count == MOST_MALFORMED:
+        background_tasks.create(_cut(session), name="cut off a socket")
+
+
+# --- cutting off ------------------------------------------------------------------------------------------------------
+
+
+def _cut_page(page: act.Tab) -> None:
+    """Close what a revoked page has open (断开), after it was told where to go."""
+    for sid in [sid for sid, owner in _pages.items() if owner is page]:
+        _cut_soon(sid)
+
+
+def _cut_soon(sid: str) -> None:
+    session = sio.manager.eio_sid_from_sid(sid, "/")
+    if session is not None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(PARTING_SECONDS, lambda: background_tasks.create(_cut(session), name="cut off a socket"))
+
+
+async def _cut(session: str) -> None:
+    line = sio.eio.sockets.get(session)
+    if line is not None:
+        await line.close(wait=False)
+        await line.queue.put(None)  # ends its writer, which closes the connection whether or not the other side does
