@@ -59,6 +59,14 @@ class Decision:
     def __init__(self, actor: Actor, view: ReviewView, *, show_points: Callable[[], Any], rows: Rows) -> None:
         self.actor, self.view, self.stale = actor, view, ""
         self.show_points, self.rows = show_points, rows
+        self.drawn: dict[Action, tuple[ActionView | None, str]] = {}
+        self.handlers = {
+            Action.FORWARD: self.forward,
+            Action.APPROVE: self.approve,
+            Action.SEND_BACK: self.send_back,
+            Action.RECALL: self.recall,
+            Action.TRANSFER: self.transfer,
+        }
         with ui.element("div").classes("lv-decide-upper"):
             self.route = ui.element("div")
             with ui.element("section").classes("lv-decide-own") as self.own:
@@ -78,7 +86,9 @@ class Decision:
                     with ui.menu().props("auto-close"):
                         for phrase in PHRASES:
                             ui.menu_item(phrase, on_click=partial(self.say, phrase))
-            self.buttons = ui.element("div").classes("lv-decide-buttons")
+            with ui.element("div").classes("lv-decide-buttons"):
+                self.buttons = {action: ui.element("div") for action in self.handlers}
+                self.waiting = ui.label().classes("lv-muted")
         self.show(view)
 
     def say(self, phrase: str) -> None:
@@ -88,7 +98,7 @@ class Decision:
         """Draw what the filing is now; ``stale``: a newer version came, so nothing can be decided on this page."""
         self.view, self.stale = view, stale
         available = {button.action: button for button in view.head.actions}
-        for part in (self.route, self.progress, self.letter_now, self.buttons):
+        for part in (self.route, self.progress, self.letter_now):
             part.clear()
         with self.route:
             steps(view.head.steps)
@@ -103,18 +113,16 @@ class Decision:
             self.letter_upload.set_visibility(letter is not None and letter.enabled)
             with self.letter_now:
                 self.draw_letter()
-        with self.buttons:
-            for action, handler in (
-                (Action.FORWARD, self.forward),
-                (Action.APPROVE, self.approve),
-                (Action.SEND_BACK, self.send_back),
-                (Action.RECALL, self.recall),
-                (Action.TRANSFER, self.transfer),
-            ):
-                if action in available:
-                    self.button(available[action], handler)
-            if not any(a in available for a in (*PASSING, Action.RECALL)):
-                ui.label(_waiting(view)).classes("lv-muted")
+        for action, place in self.buttons.items():
+            now = available.get(action), stale
+            if now != self.drawn.get(action):  # a button that is redrawn loses the click that is under way
+                self.drawn[action] = now
+                place.clear()
+                if now[0] is not None:
+                    with place:
+                        self.button(now[0], self.handlers[action])
+        idle = not any(a in available for a in (*PASSING, Action.RECALL))
+        self.waiting.set_text(_waiting(view) if idle else "")
 
     def button(self, view: ActionView, handler: Callable[[], Any]) -> None:
         look = "" if view.action in PASSING else "outline"
