@@ -153,6 +153,8 @@ class Batches:
         batch.view = replace(batch.view, stage="running")
         try:
             work(Ticket(batch.path, batch))
+            if batch.stop.is_set():  # after its last step
+                raise Cancelled
             batch.view = replace(batch.view, stage="ready", done=batch.view.total)
         except Cancelled:
             batch.view = replace(batch.view, stage="cancelled")
