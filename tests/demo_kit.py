@@ -1,4 +1,4 @@
-"""One seeded demo for all tests that look at it or copy it (演示数据). Import the fixtures you take."""
+"""One seeded demo for all tests that look at it or copy it (演示数据). Its fixtures are in ``conftest``."""
 
 from __future__ import annotations
 

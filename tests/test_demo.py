@@ -42,7 +42,7 @@ from services.accounts import sessions
 from services.app import House, open_house
 from services.filings import desk, opening, working
 from services.forms import names
-from tests.demo_kit import CANARIES, at_home, demo_home
+from tests.demo_kit import CANARIES, at_home
 
 __all__ = ["demo_home"]
 

@@ -25,7 +25,7 @@ from services import backup, clock, demo, settings
 from services.accounts import sessions
 from services.app import CannotStart, open_house
 from services.db import Database
-from tests.demo_kit import at_home, demo_copy, demo_home
+from tests.demo_kit import at_home
 
 __all__ = ["demo_copy", "demo_home"]
 

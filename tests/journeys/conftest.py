@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -74,8 +75,10 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The application with a copy of the demo, on 2025-03-20; one for the tests of a module."""
     place = tmp_path_factory.mktemp("house")
+    shutil.copytree(demo_home, place / "data")
     port = free_port()
     (place / "clock").write_text(NOW)
     env = clean_env(
@@ -85,11 +88,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         LVCE_CLOCK_FILE=str(place / "clock"),
         NICEGUI_STORAGE_PATH=str(place / "nicegui"),
     )
-    out = place / "accounts.json"
-    seeding = [sys.executable, "main.py", "seed-demo", "--seed", "7", "--out", str(out)]
-    done = subprocess.run(seeding, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = House(f"http://127.0.0.1:{port}", place / "data", json.loads(out.read_text(encoding="utf-8")), env)
+    accounts = json.loads((demo_home.parent / "accounts.json").read_text(encoding="utf-8"))
+    found = House(f"http://127.0.0.1:{port}", place / "data", accounts, env)
     found.start()
     yield found
     found.stop()
@@ -98,7 +98,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        path = chromium.find()
+        path = chromium.find(playwright)
         assert path, "no Chromium: run `python -m tests`, which installs one"
         found = playwright.chromium.launch(executable_path=path, args=chromium.arguments())
         yield found
