@@ -90,6 +90,8 @@ def test_nobody_hides_niceguis_ui_behind_our_package() -> None:
 def test_the_top_level_holds_what_was_agreed() -> None:
     import subprocess
 
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
     found = {line.split("/")[0] for line in listed if line}
     assert found <= TOP_LEVEL | BESIDE

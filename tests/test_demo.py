@@ -44,8 +44,6 @@ from services.filings import desk, opening, working
 from services.forms import names
 from tests.demo_kit import CANARIES, at_home
 
-__all__ = ["demo_home"]
-
 
 @pytest.fixture(scope="module")
 def house(demo_home: Path) -> Iterator[House]:

@@ -27,8 +27,6 @@ from services.app import CannotStart, open_house
 from services.db import Database
 from tests.demo_kit import at_home
 
-__all__ = ["demo_copy", "demo_home"]
-
 Said = Callable[..., tuple[int, str, str]]
 
 

@@ -49,7 +49,9 @@ class WirePage:
             self.html = await response.text()
         found = re.search(r"query: (\{.*?\}),\n", self.html)
         assert found, f"{path} is not a NiceGUI page"
-        self.query = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in ast.literal_eval(found[1]).items()}
+        self.query = {
+            k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in ast.literal_eval(found[1]).items()
+        }
         tree = re.search(r"parseElements\(String\.raw`(.*?)`\)", self.html, re.DOTALL)
         assert tree
         self.elements = json.loads(_unescape(tree[1]))

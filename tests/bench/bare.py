@@ -54,10 +54,12 @@ def page() -> None:
     ]
     rows = [
         {"id": n, "name": f"指标{n}", "parameter": "参数", "unit": "吨", "guidance": "请使用报统计局的报表数据。"}
-        | {y: "1234.5" for y in YEARS}
+        | dict.fromkeys(YEARS, "1234.5")
         for n in range(ROWS)
     ]
-    grid = ui.aggrid({"columnDefs": columns, "rowData": rows, ":getRowId": "p => String(p.data.id)"}).classes("h-screen")
+    grid = ui.aggrid({"columnDefs": columns, "rowData": rows, ":getRowId": "p => String(p.data.id)"}).classes(
+        "h-screen"
+    )
 
     async def committed(e: events.GenericEventArguments) -> None:
         args = e.args

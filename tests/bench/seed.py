@@ -109,9 +109,7 @@ def _editor(s: Session, number: int, office_id: int, cells: tuple[CellEdit, ...]
     assert user.id is not None
     token = secrets.token_urlsafe(32)
     s.add(
-        SignIn(
-            token_hash=hashlib.sha256(token.encode()).hexdigest(), user_id=user.id, created_at=now, last_seen_at=now
-        )
+        SignIn(token_hash=hashlib.sha256(token.encode()).hexdigest(), user_id=user.id, created_at=now, last_seen_at=now)
     )
     actor = sessions.actor_of(s, user.id)
     filing_id = opening.open_filing(s, actor, Form.FACTORY, YEAR)
