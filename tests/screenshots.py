@@ -17,13 +17,14 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from services import demo as demo_data
 from tests import chromium
 from tests.journeys.conftest import NOW, ROOT, House, clean_env, free_port
 
 FOLDER = Path(__file__).resolve().parent / "screenshots"
 MOST = 300_000  # bytes of one picture
 COLOURS = 256
-PASSWORD = "lvce-demo-2025"
+PASSWORD = demo_data.PASSWORD
 LAPTOP = {"width": 1366, "height": 768}  # the office computer the pages are made for
 WIDE = {"width": 1600, "height": 900}
 
@@ -42,7 +43,7 @@ def sheet(page: Page) -> None:
     if not panel.is_visible():
         page.get_by_role("button", name="核验问题").first.click()
     expect(panel).to_be_visible()
-    page.locator('[data-address="renewable_energy:2024"]').click()  # its guidance and findings are then told below
+    page.locator('[data-address="re_self_kwh:2024"]').click()  # its guidance and findings are then told below
 
 
 def filings(page: Page) -> None:
