@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import pytest
 from sqlalchemy import event
@@ -116,7 +116,9 @@ def test_an_administrator_lists_what_was_deleted_and_nothing_else(db: Database, 
     filings = db.write(fill, world)
     db.write(moves.delete, world.other, filings["other"], "删除")
     (row,) = db.read(lists.review_page, world.admin, replace(ALL, tab="deleted")).rows
-    assert (row.unit_name, row.deleted, buttons(row)) == ("广州云山纺织有限公司", True, {Action.RESTORE: True})
+    assert (row.unit_name, buttons(row)) == ("广州云山纺织有限公司", {Action.RESTORE: True})
+    assert row.deleted_at is not None
+    assert row.restorable_until == row.deleted_at.date() + timedelta(days=30)
     with pytest.raises(Forbidden):
         db.read(lists.review_page, world.admin, ALL)
     with pytest.raises(Forbidden):

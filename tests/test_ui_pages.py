@@ -13,11 +13,13 @@ from PIL import Image
 from sqlmodel import Session, select
 
 from models import Organisation, User
-from models.enums import OrgStatus
+from models.enums import Form, OrgStatus
 from services.accounts import organisations
 from services.accounts.views import RegisterForm
 from services.db import Database
+from services.filings import lists, moves
 from services.forms.names import credit_code_valid
+from tests import filing_kit
 from tests.conftest import World
 from tests.ui_kit import PASSWORD, Visitor, served, until, visitor
 from ui import act
@@ -256,6 +258,30 @@ async def test_the_administrator_reads_filters_and_exports_the_audit_log(as_: As
     answer = await guest.http_client.get("/download/audit.csv")
     assert answer.content.decode("utf-8-sig").splitlines()[0].startswith("序号,时间,用户")
     assert answer.headers["content-disposition"].startswith("attachment")
+
+
+async def test_the_administrator_restores_what_a_unit_deleted(
+    as_: As, sqlite_db: Database, sqlite_world: World
+) -> None:
+    filing_id = sqlite_db.write(filing_kit.draft, sqlite_world.other, ready=False)
+    sqlite_db.write(moves.delete, sqlite_world.other, filing_id, "删除")
+    guest = await as_("admin")
+    await guest.open("/deleted")
+    (row,) = table(guest).shown
+    assert (row["unit"], row["until"]) == ("广州云山纺织有限公司", "2025-04-19")
+    assert [a.caption for a in row["actions"]] == ["恢复"]
+    press(guest, filing_id, "restore")
+    await guest.should_see("恢复后申报单位可以继续填写。")
+    guest.button("恢复").click()
+    await guest.should_see("已恢复。")
+    await until(lambda: not table(guest).shown)
+    (own,) = sqlite_db.read(lists.own_page, sqlite_world.other, Form.FACTORY).rows
+    assert (own.id, own.status_caption) == (filing_id, "填写中")
+
+
+async def test_only_the_administrator_sees_what_was_deleted(as_: As) -> None:
+    guest = await as_("province")
+    assert (await guest.http_client.get("/deleted")).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ MENU: tuple[Group, ...] = (
                 "/settings",
                 frozenset({Role.ADMIN, Role.PROVINCE, Role.CITY, Role.MINISTRY, Role.GROUP}),
             ),
+            Entry("已删除的申报", "restore_from_trash", "/deleted", "/deleted", frozenset({Role.ADMIN})),
             Entry("审计日志", "history", "/audit", "/audit", frozenset({Role.ADMIN})),
         ),
     ),

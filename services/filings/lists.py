@@ -48,6 +48,7 @@ SORTS: Mapping[str, Any] = {
     "unit_name": col(Filing.unit_name),
     "risk": col(Filing.risk),
     "saved_at": col(Filing.saved_at),
+    "deleted_at": col(Filing.deleted_at),
 }
 TABS = ("mine", "review", "returned", "done", "missing", "all", "deleted")
 
@@ -290,7 +291,8 @@ def _row(filing: Filing, known: Standing, *, resubmitted: bool) -> FilingRow:
         risk_parts=tuple((str(words), int(points)) for words, points in filing.risk_parts),
         flags=filing.flags,
         due_on=window.due_day if window else None,
-        deleted=filing.deleted_at is not None,
+        deleted_at=clock.local(filing.deleted_at) if filing.deleted_at else None,
+        restorable_until=known.facts.restorable_until,
         resubmitted=resubmitted,
     )
 

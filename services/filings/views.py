@@ -113,7 +113,8 @@ class FilingRow:
     risk_parts: tuple[tuple[str, int], ...] = ()
     flags: int = 0
     due_on: date | None = None
-    deleted: bool = False
+    deleted_at: datetime | None = None
+    restorable_until: date | None = None  # of a deleted one
     resubmitted: bool = False  # 已重报
 
 
@@ -154,7 +155,7 @@ class ListQuery:
     status: str = ""
     late: bool = False
     flagged: bool = False
-    sort: str = "submitted_at"  # submitted_at, unit_name, risk, saved_at
+    sort: str = "submitted_at"  # submitted_at, unit_name, risk, saved_at, deleted_at
     descending: bool = True
     page: int = 1
     page_size: int = 50

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from models.enums import FilingStatus, StepStatus, Tier
@@ -73,6 +73,10 @@ class Facts:
     letter_required: bool = False
     letter_given: bool = False
     task_open: bool = False  # the expert's task belongs to the step under review
+
+    @property
+    def restorable_until(self) -> date | None:
+        return self.deleted_on + timedelta(days=self.restore_days) if self.deleted_on else None
 
     @property
     def applicable(self) -> tuple[StepFact, ...]:

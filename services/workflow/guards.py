@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from models.enums import FilingStatus, Role, StepStatus
 from services.workflow.facts import Facts, StepFact
@@ -147,9 +147,9 @@ def task_open(facts: Facts, role: Role) -> str | None:
 
 
 def restorable(facts: Facts, role: Role) -> str | None:
-    if facts.deleted_on is None:
+    last = facts.restorable_until
+    if last is None:
         return "这份动态管理表没有被删除，不需要恢复。"
-    last = facts.deleted_on + timedelta(days=facts.restore_days)
     if facts.today > last:
         return f"删除已超过 {facts.restore_days} 天（最晚{day(last)}），不能恢复。请通知申报单位重新填报。"
     if facts.other_alive:
