@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from nicegui import app
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from services.db import Database
 from services.settings import Settings
@@ -43,6 +44,7 @@ def create(database: Database, settings: Settings) -> None:
     app.add_exception_handler(404, _refused)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _broken)
     app.on_startup(_tune)
 
@@ -88,6 +90,10 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, _: Exception) -> Response:
     return plain.refused(request, 404, _WORDS[404])
+
+
+async def _gone(request: Request, _: Exception) -> Response:
+    return Response(status_code=400)  # who left reads no answer
 
 
 async def _broken(request: Request, error: Exception) -> Response:

@@ -17,7 +17,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI
 from jinja2 import BaseLoader, ChoiceLoader, DictLoader
 from nicegui.client import templates
 from starlette.datastructures import Headers, MutableHeaders
@@ -101,15 +101,32 @@ class Guard:
             return
         kept = path.startswith(KEPT)
         scope["nonce"] = "" if kept else secrets.token_urlsafe(16)
-        finished = False
+        started = finished = False
 
         async def answered(message: Message) -> None:
-            nonlocal finished
+            nonlocal started, finished
+            if finished:
+                return  # refused while the application was still reading
             if message["type"] == "http.response.start":
+                started = True
                 _complete(message, scope["nonce"], kept=kept)
             elif message["type"] == "http.response.body":
                 finished = not message.get("more_body", False)
             await send(message)
+
+        taken = 0
+
+        async def counted() -> Message:
+            """Stops at ``most`` bytes, however the body comes (分块也算): to the application it is as if the sender had left."""
+            nonlocal taken
+            message = await receive()
+            if message["type"] == "http.request":
+                taken += len(message.get("body", b""))
+                if taken > most:
+                    if not started:
+                        await _too_long()(scope, receive, answered)
+                    return {"type": "http.disconnect"}
+            return message
 
         found = UPLOAD.fullmatch(path)
         most = MOST_UPLOAD if found else MOST_SOCKET if path.startswith(SOCKET) else MOST_OTHER
@@ -117,12 +134,12 @@ class Guard:
             refusal = JSONResponse({"detail": "forbidden"}, 403)
         length = headers.get("content-length", "0")
         if refusal is None and (not length.isdecimal() or int(length) > most):
-            refusal = HTMLResponse("提交的内容超过了允许的大小。请压缩或拆分后再试。", 413, {"Connection": "close"})
+            refusal = _too_long()
         if refusal is not None:
             await refusal(scope, receive, answered)
             return
         try:
-            await self.app(scope, _capped(receive, most), answered)
+            await self.app(scope, counted, answered)
         except Exception:
             if not finished:  # an answer that broke off; a whole one (the page with a number) has been logged already
                 raise
@@ -203,20 +220,8 @@ def cookie_of(header: str, name: str) -> str:
     return cookie_parser(header).get(name, "")
 
 
-def _capped(receive: Receive, most: int) -> Receive:
-    """``receive`` that stops at ``most`` bytes, however the body comes (分块也算): HTTPException 413 inside the application."""
-    taken = 0
-
-    async def counted() -> Message:
-        nonlocal taken
-        message = await receive()
-        if message["type"] == "http.request":
-            taken += len(message.get("body", b""))
-            if taken > most:
-                raise HTTPException(413)
-        return message
-
-    return counted
+def _too_long() -> Response:
+    return HTMLResponse("提交的内容超过了允许的大小。请压缩或拆分后再试。", 413, {"Connection": "close"})
 
 
 def _complete(message: MutableMapping[str, Any], mark: str, *, kept: bool) -> None:

@@ -93,9 +93,9 @@ async def _connect(sid: str, environ: dict[str, Any], _: object = None) -> None:
         raise Refused(RELOAD) from error
 
 
-async def _handshake(sid: str, message: Any = None) -> bool:
+async def _handshake(sid: str, *said: Any) -> bool:
     try:
-        _own(sid, message)
+        _, message = _own(sid, said)
         return bool(await nicegui._on_handshake(sid, message))
     except (_Malformed, KeyError, TypeError, ValueError):
         _count(sid)
@@ -107,9 +107,9 @@ def _disconnect(sid: str, _: object = None) -> None:
     nicegui._on_disconnect(sid)
 
 
-def _event(sid: str, message: Any = None) -> None:
+def _event(sid: str, *said: Any) -> None:
     try:
-        page = _own(sid, message)
+        page, message = _own(sid, said)
         if page.ended:
             return
         if _meant(page.client, message):
@@ -118,17 +118,17 @@ def _event(sid: str, message: Any = None) -> None:
         _count(sid, error)
 
 
-def _javascript_response(sid: str, message: Any = None) -> None:
+def _javascript_response(sid: str, *said: Any) -> None:
     try:
-        _own(sid, message)
+        _, message = _own(sid, said)
         nicegui._on_javascript_response(sid, message)
     except Exception as error:
         _count(sid, error)
 
 
-def _ack(sid: str, message: Any = None) -> None:
+def _ack(sid: str, *said: Any) -> None:
     try:
-        page = _own(sid, message)
+        page, message = _own(sid, said)
         if not 0 <= message["next_message_id"] <= page.client.outbox.next_message_id:
             raise _Malformed
         nicegui._on_ack(sid, message)
@@ -136,10 +136,10 @@ def _ack(sid: str, message: Any = None) -> None:
         _count(sid, error)
 
 
-def _log(sid: str, message: Any = None) -> None:
+def _log(sid: str, *said: Any) -> None:
     """A browser's words go into the log on one line and cut short."""
     try:
-        _own(sid, message)
+        _, message = _own(sid, said)
         log.info("a page says: %r", str(message["message"])[:LONGEST_LOG])
     except Exception as error:
         _count(sid, error)
@@ -157,12 +157,12 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
-def _own(sid: str, message: Any) -> act.Tab:
-    """The page this socket belongs to; raises for a message that names another."""
+def _own(sid: str, said: tuple[Any, ...]) -> tuple[act.Tab, Any]:
+    """The page this socket belongs to, and the one message of this event; raises for one that names another page."""
     page = _pages.get(sid)
-    if page is None or message["client_id"] != page.client.id:
+    if page is None or len(said) != 1 or said[0]["client_id"] != page.client.id:
         raise _Malformed
-    return page
+    return page, said[0]
 
 
 def _meant(client: Client, message: Any) -> bool:

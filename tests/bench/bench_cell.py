@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from tests.bench import load
-from tests.bench.seed import seed_editors
+from tests.bench.seed import full_cells, seed_editors
 from tests.wire import Message, WirePage
 
 INTERVAL = 2.0
@@ -30,6 +30,14 @@ async def commit_bare(page: WirePage, editor: int, turn: int) -> None:
 CELLS = ("gross_output", "energy_total", "nh3n_dis", "cod_gen", "water_intake", "sw_gen", "land_area", "so2_dis")
 
 
+TURNS = 24  # after which an editor comes back to the same cell
+FULL = {edit.address: edit.text for edit in full_cells()}
+
+
+def typed(editor: int, turn: int) -> str:
+    return str(20000 + (editor * 7 + turn * 13) % 500)
+
+
 async def commit_ours(page: WirePage, editor: int, turn: int) -> None:
     sheet = page.find(lambda e: "form_sheet" in e.get("tag", "") or "form_sheet" in str(e.get("component", "")))
     field, year = CELLS[turn % len(CELLS)], 2022 + turn % 3
@@ -39,7 +47,9 @@ async def commit_ours(page: WirePage, editor: int, turn: int) -> None:
         return message[0] == "run_javascript" and f'"ack":{seq},' in message[1]["code"].replace(" ", "")
 
     answer = page.wait_for(acknowledged)
-    change = {"a": f"{field}:{year}", "t": str(20000 + (editor * 7 + turn * 13) % 500), "b": None, "c": False}
+    address = f"{field}:{year}"
+    before = typed(editor, turn - TURNS) if turn >= TURNS else FULL.get(address, "")
+    change = {"a": address, "t": typed(editor, turn), "b": before, "c": False}
     await page.emit(sheet, "cells", {"seq": seq, "source": "typed", "changes": [change]})
     await answer
 

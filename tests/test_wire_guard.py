@@ -1,0 +1,602 @@
+"""What strangers try over the wire (门卫与套接字): every hole that NiceGUI leaves is closed, in the application as it is served.
+
+Each test speaks HTTP or the socket's own protocol to a real server process and would succeed in its attack without the guard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from nicegui import nicegui
+from sqlmodel import Session, select
+
+from models import User
+from services.accounts import passwords
+from services.db import Database
+from tests.bench import load
+from tests.bench.seed import seed_editors
+from tests.wire import Message, WirePage
+from ui import guard, wire
+
+PASSWORD = "Spring-2025-lvce"
+CELL = ("gross_output", "2024")
+MB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Served:
+    """The application in a process of its own, with two units, each with a filing and somebody signed in."""
+
+    base: str
+    database: Path
+    paths: list[str]
+    cookies: list[dict[str, str]]
+
+    def cell(self, number: int) -> str:
+        """What unit ``number`` has in the cell the tests write to."""
+        filing_id = self.paths[number].rsplit("/", 1)[1]
+        found = self._asked("SELECT text FROM cell WHERE filing_id=? AND field=? AND slot=?", filing_id, *CELL)
+        return str(found[0][0]) if found else ""
+
+    def addresses(self) -> list[str]:
+        """From where, by the log, people signed in or failed to."""
+        return [row[0] for row in self._asked("SELECT address FROM audit_line WHERE action='sign_in' ORDER BY id")]
+
+    def _asked(self, question: str, *values: str) -> list[Any]:
+        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
+        try:
+            return connection.execute(question, values).fetchall()
+        finally:
+            connection.close()
+
+
+def serve(place: Path, **env: str) -> Iterator[Served]:
+    port = load.free_port()
+    paths, cookies = seed_editors(place / "data", 2)
+    database = Database(f"sqlite:///{place / 'data' / 'lvce.sqlite3'}")
+    database.write(give_passwords)
+    database.close()
+    said = {
+        "LVCE_DATA_DIR": str(place / "data"),
+        "LVCE_PORT": str(port),
+        "LVCE_DEMO": "0",
+        "NICEGUI_STORAGE_PATH": str(place / "nicegui"),
+        **env,
+    }
+    with load.server([sys.executable, "main.py"], port, said):
+        yield Served(f"http://127.0.0.1:{port}", place / "data" / "lvce.sqlite3", paths, cookies)
+
+
+def give_passwords(s: Session) -> None:
+    hashed = passwords.hashed(PASSWORD)
+    for user in s.exec(select(User)):
+        user.password_hash = hashed
+        s.add(user)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    yield from serve(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The same behind a proxy it trusts."""
+    yield from serve(
+        tmp_path_factory.mktemp("behind"),
+        LVCE_TRUSTED_PROXY="127.0.0.1",
+        LVCE_PUBLIC_URL="https://lvce.example.gov.cn",
+        LVCE_ALLOWED_HOSTS="inner.example",
+    )
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as found:
+        yield found
+
+
+def page_of(http: aiohttp.ClientSession, served: Served, number: int) -> WirePage:
+    page = WirePage(http, served.base)
+    page.cookies = dict(served.cookies[number])
+    return page
+
+
+def sheet_of(page: WirePage) -> str:
+    return page.find(lambda e: "form_sheet" in f"{e.get('tag')}{e.get('component')}")
+
+
+def edit(text: str, before: str, seq: int = 1) -> dict[str, Any]:
+    change = {"a": ":".join(CELL), "t": text, "b": before, "c": False}
+    return {"seq": seq, "source": "typed", "changes": [change]}
+
+
+def acknowledged(message: Message) -> bool:
+    return message[0] == "run_javascript" and '"ack":' in message[1]["code"].replace(" ", "")
+
+
+def headers_of(served: Served, number: int | None, **more: str) -> dict[str, str]:
+    cookie = {} if number is None else {"Cookie": f"lvce_session={served.cookies[number]['lvce_session']}"}
+    return {"Origin": served.base, **cookie, **more}
+
+
+async def write(served: Served, number: int, page: WirePage, text: str) -> None:
+    """Write the cell from its own page and wait for the acknowledgement."""
+    answer = page.wait_for(acknowledged)
+    await page.emit(sheet_of(page), "cells", edit(text, served.cell(number)))
+    await asyncio.wait_for(answer, 10)
+
+
+async def settled(served: Served, number: int, page: WirePage) -> None:
+    """Whatever this page sent before has been handled: its socket has answered what was sent after it."""
+    await write(served, number, page, served.cell(number) + "1")
+
+
+# --- whose socket -----------------------------------------------------------------------------------------------------
+
+
+async def test_the_page_of_a_unit_writes_its_own_cell(served: Served, http: aiohttp.ClientSession) -> None:
+    async with await page_of(http, served, 0).open(served.paths[0]) as page:
+        await write(served, 0, page, "23456")
+    assert served.cell(0) == "23456"
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", ""])
+async def test_a_page_of_another_site_opens_no_socket(
+    served: Served, http: aiohttp.ClientSession, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = page_of(http, served, 0)
+    await page.fetch(served.paths[0])
+    cookie = headers_of(served, 0)["Cookie"]
+    said = {"Cookie": cookie, **({"Origin": origin} if origin else {})}
+    monkeypatch.setattr(page, "_headers", lambda: said)
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await page.connect()
+    assert refused.value.status == 403
+
+
+@pytest.mark.parametrize("said", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
+async def test_a_page_of_another_site_polls_nothing(
+    served: Served, http: aiohttp.ClientSession, said: dict[str, str]
+) -> None:
+    url = f"{served.base}/_nicegui_ws/socket.io/?EIO=4&transport=polling"
+    async with http.get(url, headers=headers_of(served, 0) | said) as answer:
+        assert answer.status == 403
+    async with http.get(url, headers=headers_of(served, 0)) as answer:
+        assert answer.status == 200
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize("cookies", [{}, {"lvce_session": "x" * 43}, None])
+async def test_a_page_opens_its_socket_only_for_the_browser_it_was_sent_to(
+    served: Served, http: aiohttp.ClientSession, cookies: dict[str, str] | None
+) -> None:
+    page = page_of(http, served, 0)
+    await page.fetch(served.paths[0])
+    page.cookies = dict(served.cookies[1]) if cookies is None else cookies
+    with pytest.raises(ConnectionRefusedError, match="Implicit handshake failed"):
+        await page.connect()
+    await asyncio.wait_for(page.closed.wait(), 5)
+    await page.close()
+
+
+async def test_a_polling_session_goes_on_only_with_the_cookie_it_began_with(
+    served: Served, http: aiohttp.ClientSession
+) -> None:
+    url = f"{served.base}/_nicegui_ws/socket.io/?EIO=4&transport=polling"
+    async with http.get(url, headers=headers_of(served, 0)) as answer:
+        session = json.loads((await answer.text())[1:])["sid"]
+    for number, status in ((1, 403), (None, 403), (0, 200)):
+        async with http.post(f"{url}&sid={session}", data="40", headers=headers_of(served, number)) as answer:
+            assert answer.status == status
+
+
+async def test_nobody_presses_a_button_of_another_page(served: Served, http: aiohttp.ClientSession) -> None:
+    async with (
+        await page_of(http, served, 0).open(served.paths[0]) as victim,
+        await page_of(http, served, 1).open(served.paths[1]) as stranger,
+    ):
+        await write(served, 0, victim, "21000")
+        sheet = sheet_of(victim)
+        listener = next(e["listener_id"] for e in victim.elements[sheet]["events"] if e["type"] == "cells")
+        await stranger.send_event(
+            sheet, listener, edit("66666", served.cell(0), 2), client_id=victim.query["client_id"]
+        )
+        await settled(served, 1, stranger)
+        assert served.cell(0) == "21000"
+        await write(served, 0, victim, "21001")
+    assert served.cell(0) == "21001"
+
+
+async def test_another_page_of_the_same_person_is_another_page(served: Served, http: aiohttp.ClientSession) -> None:
+    async with (
+        await page_of(http, served, 0).open(served.paths[0]) as first,
+        await page_of(http, served, 0).open(served.paths[0]) as second,
+    ):
+        await write(served, 0, first, "22000")
+        sheet = sheet_of(first)
+        listener = next(e["listener_id"] for e in first.elements[sheet]["events"] if e["type"] == "cells")
+        await second.send_event(sheet, listener, edit("66666", served.cell(0), 2), client_id=first.query["client_id"])
+        await settled(served, 0, second)
+    assert served.cell(0) == "220001"
+
+
+async def test_an_event_called_connect_binds_nothing(served: Served, http: aiohttp.ClientSession) -> None:
+    """socket.io hands such an event to the handler of connections, with an environment of the sender's own making."""
+    victim = page_of(http, served, 0)
+    await victim.fetch(served.paths[0])
+    async with await page_of(http, served, 1).open(served.paths[1]) as stranger:
+        forged = {
+            "QUERY_STRING": f"client_id={victim.query['client_id']}&implicit_handshake=true&document_id=d&tab_id=t",
+            "HTTP_COOKIE": f"lvce_session={served.cookies[0]['lvce_session']}",
+        }
+        assert stranger._socket
+        for _ in range(wire.MOST_MALFORMED):
+            await stranger._socket.send_str("42" + json.dumps(["connect", forged]))
+        await asyncio.wait_for(stranger.closed.wait(), 5)
+    async with victim:
+        await victim.connect()
+        await write(served, 0, victim, "22002")
+
+
+# --- malformed frames -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "4",
+        "4x",
+        "42",
+        "42[",
+        "42{}",
+        "42[]",
+        "43[]",
+        "44",
+        "40",
+        '451-["event",{"_placeholder":true,"num":0}]',
+        "bAAAA",
+        '42["event"]',
+        '42["event",null]',
+        '42["event",[]]',
+        '42["event",{"client_id":1}]',
+        '42["event",{"client_id":"CLIENT"}]',
+        '42["event",{"client_id":"CLIENT","id":0,"listener_id":"x","args":["{"],"more":1},"x"]',
+        '42["event",{"client_id":"CLIENT","id":[],"listener_id":"x","args":[]}]',
+        '42["event",{"client_id":"CLIENT","id":0,"listener_id":"x","args":[1]}]',
+        '42["event",{"client_id":"CLIENT","id":SHEET,"listener_id":"LISTENER","args":["{"]}]',
+        '42["handshake",{"client_id":"someone else"}]',
+        '42["handshake",7]',
+        '42["ack",{"client_id":"CLIENT","next_message_id":99999999}]',
+        '42["ack",{"client_id":"CLIENT","next_message_id":"1"}]',
+        '42["javascript_response",{"client_id":"CLIENT"}]',
+        '42["log",{"client_id":"CLIENT"}]',
+    ],
+)
+async def test_what_is_malformed_is_counted_and_its_socket_cut_off(
+    served: Served, http: aiohttp.ClientSession, frame: str
+) -> None:
+    async with await page_of(http, served, 0).open(served.paths[0]) as page:
+        sheet = sheet_of(page)
+        listener = next(e["listener_id"] for e in page.elements[sheet]["events"] if e["type"] == "cells")
+        frame = frame.replace("CLIENT", page.query["client_id"]).replace("SHEET", sheet).replace("LISTENER", listener)
+        assert page._socket
+        for _ in range(wire.MOST_MALFORMED - 1):
+            await page._socket.send_str(frame)
+        await write(served, 0, page, "22003")  # a few are forgiven
+        await page._socket.send_str(frame)
+        await asyncio.wait_for(page.closed.wait(), 5)
+
+
+@pytest.mark.parametrize("value", [["x"], {"a": 1}, 7, True])
+async def test_a_text_field_takes_nothing_but_text(served: Served, http: aiohttp.ClientSession, value: object) -> None:
+    async with await WirePage(http, served.base).open("/register") as page:
+        field = page.find(lambda e: update_of(e) == "update:value" and "input" in f"{e.get('tag')}{e.get('component')}")
+        await typed(page, field, "广州")
+        for _ in range(wire.MOST_MALFORMED):
+            await typed(page, field, value)
+        await asyncio.wait_for(page.closed.wait(), 5)
+
+
+async def test_a_field_that_is_only_to_be_read_takes_nothing(served: Served, http: aiohttp.ClientSession) -> None:
+    async with await page_of(http, served, 0).open("/profile") as page:
+        found = [key for key, e in page.elements.items() if e.get("props", {}).get("readonly") and update_of(e)]
+        if not found:
+            pytest.skip("no page shows such a field")
+        for _ in range(wire.MOST_MALFORMED):
+            await typed(page, found[0], "x")
+        await asyncio.wait_for(page.closed.wait(), 5)
+
+
+# --- revoked ----------------------------------------------------------------------------------------------------------
+
+
+async def signed_in(http: aiohttp.ClientSession, served: Served, username: str = "u1", **more: str) -> str:
+    """A sign-in of its own, through the form."""
+    form = {"username": username, "password": PASSWORD}
+    said = {"Origin": served.base, **more}
+    async with http.post(f"{served.base}/auth/login", data=form, headers=said, allow_redirects=False) as answer:
+        assert answer.status == 303, await answer.text()
+        return answer.cookies["lvce_session"].value
+
+
+async def typed(page: WirePage, key: str, value: object) -> None:
+    await page.emit(key, update_of(page.elements[key]), value)
+
+
+def update_of(element: dict[str, Any]) -> str:
+    """The event by which a field tells its value, "" if it tells none."""
+    return next(
+        (str(e["type"]) for e in element.get("events", ()) if e["type"] in ("update:value", "update:modelValue")), ""
+    )
+
+
+def told_to_leave(message: Message) -> bool:
+    return message[0] == "open" and str(message[1]["path"]).startswith("/login")
+
+
+async def test_signing_out_closes_the_open_pages_within_a_second_and_nothing_more_is_heard(
+    served: Served, http: aiohttp.ClientSession
+) -> None:
+    token = await signed_in(http, served)
+    page = page_of(http, served, 1)
+    page.cookies = {"lvce_session": token}
+    async with await page.open(served.paths[1]):
+        tabs = page.find(lambda e: e.get("tag") == "q-tabs")
+        names = [e["props"]["name"] for e in page.elements.values() if e.get("tag") == "q-tab"]
+        seen = page.wait_for(lambda m: m[0] == "update")
+        await page.emit(tabs, "update:modelValue", names[-1])
+        await asyncio.wait_for(seen, 5)  # a click that asks no service works before …
+        leaving = page.wait_for(told_to_leave)
+        said = {"Origin": served.base, "Cookie": f"lvce_session={token}"}
+        async with http.post(f"{served.base}/auth/logout", headers=said, allow_redirects=False) as answer:
+            assert answer.status == 303
+        await asyncio.wait_for(leaving, 1)
+        page.received.clear()
+        await page.emit(tabs, "update:modelValue", names[0])
+        await asyncio.wait_for(page.closed.wait(), 1.5)
+        assert [m for m in page.received if m[0] == "update"] == []  # … and not after
+    with pytest.raises((ConnectionRefusedError, ConnectionResetError)):
+        await page.connect()
+    await page.close()
+
+
+async def test_changing_the_password_closes_the_pages_of_other_sign_ins_and_not_this_one(
+    served: Served, http: aiohttp.ClientSession
+) -> None:
+    here, there = page_of(http, served, 1), page_of(http, served, 1)
+    here.cookies = {"lvce_session": await signed_in(http, served)}
+    there.cookies = {"lvce_session": await signed_in(http, served)}
+    async with await there.open(served.paths[1]), await here.open("/password"):
+        leaving = there.wait_for(told_to_leave)
+        fields = [key for key, e in here.elements.items() if e.get("props", {}).get("type") == "password"]
+        for key, text in zip(fields, (PASSWORD, PASSWORD + "-2", PASSWORD + "-2"), strict=True):
+            await typed(here, key, text)
+        button = here.find(
+            lambda e: e.get("tag") == "q-btn" and "密码" in str(e.get("props", {}).get("label", e.get("text", "")))
+        )
+        await here.emit(button, "click", {})
+        await asyncio.wait_for(leaving, 10)
+        await asyncio.wait_for(there.closed.wait(), 1.5)
+        assert not here.closed.is_set()
+
+
+# --- uploads and bodies -----------------------------------------------------------------------------------------------
+
+
+def upload_url(page: WirePage) -> str:
+    uploader = page.find(lambda e: "/upload/" in str(e.get("props", {}).get("url", "")))
+    return page.base + str(page.elements[uploader]["props"]["url"])
+
+
+def a_file(size: int = 100) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    form.add_field("file", b"%PDF-" + b"x" * size, filename="a.pdf", content_type="application/pdf")
+    return form
+
+
+async def test_only_the_browser_of_the_page_uploads_into_it(served: Served, http: aiohttp.ClientSession) -> None:
+    async with await page_of(http, served, 0).open("/profile") as page:
+        url = upload_url(page)
+        attempts = [
+            headers_of(served, None),
+            headers_of(served, 1),
+            headers_of(served, 0, Origin="https://evil.example"),
+            headers_of(served, 0) | {"Sec-Fetch-Site": "cross-site"},
+        ]
+        for said in attempts:
+            async with http.post(url, data=a_file(), headers=said) as answer:
+                assert answer.status == 403
+        async with http.post(url, data=a_file(), headers=headers_of(served, 0)) as answer:
+            assert answer.status == 200
+
+
+async def test_after_signing_out_nothing_is_uploaded(served: Served, http: aiohttp.ClientSession) -> None:
+    token = await signed_in(http, served, "u0")
+    page = page_of(http, served, 0)
+    page.cookies = {"lvce_session": token}
+    said = {"Origin": served.base, "Cookie": f"lvce_session={token}"}
+    async with await page.open("/profile"):
+        async with http.post(f"{served.base}/auth/logout", headers=said, allow_redirects=False):
+            pass
+        async with http.post(upload_url(page), data=a_file(), headers=said) as answer:
+            assert answer.status == 403
+
+
+async def raw(served: Served, head: str, body: list[bytes], *, chunked: bool) -> bytes:
+    """Speak HTTP by hand: whatever the body is, the answer is read as soon as it comes."""
+    host, port = served.base.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(head.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+        answering = asyncio.create_task(reader.readline())
+        for part in body:
+            if answering.done():
+                break
+            writer.write(f"{len(part):x}\r\n".encode() + part + b"\r\n" if chunked else part)
+            try:
+                await writer.drain()
+            except ConnectionError:
+                break
+            await asyncio.sleep(0)
+        return await asyncio.wait_for(answering, 10)
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
+@pytest.mark.parametrize(("where", "most"), [("upload", 21 * MB), ("/auth/login", 64 * 1024), ("polling", MB)])
+async def test_a_body_that_is_too_long_is_refused_before_it_has_been_read(
+    served: Served, http: aiohttp.ClientSession, where: str, most: int, chunked: bool
+) -> None:
+    said = headers_of(served, 0)
+    path = where
+    async with await page_of(http, served, 0).open("/profile") as page:
+        if where == "upload":
+            path = upload_url(page).removeprefix(served.base)
+        elif where == "polling":
+            path = "/_nicegui_ws/socket.io/?EIO=4&transport=polling"
+            async with http.get(served.base + path, headers=said) as answer:
+                path += f"&sid={json.loads((await answer.text())[1:])['sid']}"
+        kind = "multipart/form-data; boundary=b" if where == "upload" else "application/x-www-form-urlencoded"
+        length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {most * 3}"
+        head = (
+            f"POST {path} HTTP/1.1\nHost: {served.base.removeprefix('http://')}\nOrigin: {served.base}\n"
+            f"Cookie: {said['Cookie']}\nContent-Type: {kind}\n{length}"
+        )
+        start = (
+            b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n'
+            if where == "upload"
+            else b"a="
+        )
+        parts = [b"x" * 65536] * (most // 65536 + 8)
+        answered = await raw(served, head, [start, *parts] if chunked else [start], chunked=chunked)
+        assert b" 413" in answered
+
+
+# --- hosts, proxies, headers ------------------------------------------------------------------------------------------
+
+
+async def test_a_name_that_is_not_ours_gets_nothing(served: Served, http: aiohttp.ClientSession) -> None:
+    async with http.get(f"{served.base}/login", headers={"Host": "evil.example"}) as answer:
+        assert answer.status == 400
+        assert "LVCE_ALLOWED_HOSTS" in await answer.text()
+    for host in ("localhost", "127.0.0.1:80", "[::1]:8080", "192.0.2.7"):
+        async with http.get(f"{served.base}/healthz", headers={"Host": host}) as answer:
+            assert answer.status == 200
+
+
+async def test_the_names_a_deployment_is_given_are_ours(behind: Served, http: aiohttp.ClientSession) -> None:
+    for host, status in (("lvce.example.gov.cn", 200), ("INNER.example:81", 200), ("evil.example", 400)):
+        async with http.get(f"{behind.base}/healthz", headers={"Host": host}) as answer:
+            assert answer.status == status
+
+
+async def test_the_public_address_is_an_origin_of_ours(behind: Served, http: aiohttp.ClientSession) -> None:
+    for origin, status in (
+        ("https://lvce.example.gov.cn", 303),
+        ("http://lvce.example.gov.cn", 403),
+        ("https://evil.example", 403),
+    ):
+        form = {"username": "u0", "password": PASSWORD}
+        url = f"{behind.base}/auth/login"
+        async with http.post(url, data=form, headers={"Origin": origin}, allow_redirects=False) as answer:
+            assert answer.status == status
+
+
+FORWARDED = {
+    "X-Forwarded-For": "203.0.113.9, 198.51.100.7",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Prefix": "/elsewhere",
+}
+
+
+async def test_a_stranger_does_not_say_where_he_comes_from(served: Served, http: aiohttp.ClientSession) -> None:
+    async with http.get(f"{served.base}/register", headers=FORWARDED) as answer:
+        assert "elsewhere" not in await answer.text()
+    await signed_in(http, served, "u0", **FORWARDED)
+    assert served.addresses()[-1] == "127.0.0.1"
+    async with http.get(f"{served.base}/", headers=FORWARDED, allow_redirects=False) as answer:
+        assert answer.headers["location"] == "/login?next=/"
+
+
+async def test_a_trusted_proxy_says_who_asks(behind: Served, http: aiohttp.ClientSession) -> None:
+    async with http.get(f"{behind.base}/register", headers=FORWARDED) as answer:
+        assert "/elsewhere/_nicegui/" in await answer.text()
+    form = {"username": "u0", "password": PASSWORD}
+    said = {"Origin": "https://lvce.example.gov.cn", **FORWARDED}
+    async with http.post(f"{behind.base}/auth/login", data=form, headers=said, allow_redirects=False) as answer:
+        assert "secure" in answer.headers["set-cookie"].lower()
+    assert behind.addresses()[-1] == "198.51.100.7"  # the last of the chain: what stands before it anybody may write
+
+
+@pytest.mark.parametrize("path", ["/login", "/register", "/nowhere", "SHEET"])
+async def test_a_page_runs_only_scripts_that_carry_its_mark(
+    served: Served, http: aiohttp.ClientSession, path: str
+) -> None:
+    marks = set()
+    for _ in range(2):
+        url = served.base + path.replace("SHEET", served.paths[0])
+        async with http.get(url, headers=headers_of(served, 0) if path == "SHEET" else {}) as answer:
+            html, policy = await answer.text(), answer.headers["Content-Security-Policy"]
+        scripts = re.search(r"script-src ([^;]*)", policy)
+        assert scripts
+        assert "unsafe-inline" not in scripts[1]
+        mark = re.search(r"'nonce-([\w-]{20,})'", scripts[1])
+        assert mark
+        marks.add(mark[1])
+        for tag in re.findall(r"<script\b[^>]*>", html):
+            assert f'nonce="{mark[1]}"' in tag
+        assert "javascript:" not in html
+        assert re.search(r"<[^>]+\son\w+=", html.split("String.raw`")[0]) is None
+    assert len(marks) == 2
+
+
+async def test_every_answer_carries_the_headers(served: Served, http: aiohttp.ClientSession) -> None:
+    async def asked(method: str, path: str, **said: str) -> aiohttp.ClientResponse:
+        answer = await http.request(method, served.base + path, headers=said, allow_redirects=False)
+        answer.release()
+        return answer
+
+    answers = [
+        await asked("GET", "/"),
+        await asked("GET", "/login"),
+        await asked("GET", "/nowhere"),
+        await asked("GET", "/login", Host="evil.example"),
+        await asked("DELETE", "/login", Origin=served.base),
+        await asked("POST", "/auth/login", Origin="https://evil.example"),
+        await asked("GET", "/static/app.css"),
+        await asked("GET", "/_nicegui/nothing"),
+        await asked("GET", "/_nicegui_ws/socket.io/?EIO=4&transport=polling"),
+    ]
+    assert [answer.status for answer in answers] == [303, 200, 404, 400, 405, 403, 200, 404, 200]
+    for answer in answers:
+        for name, value in guard.HEADERS.items():
+            assert answer.headers[name] == value, answer.url
+        policy = answer.headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in policy
+        assert "object-src 'none'" in policy
+        assert "Server" not in answer.headers
+    for answer in answers[:6]:
+        assert answer.headers["Cache-Control"] == "no-store", answer.url
+
+
+# --- pins -------------------------------------------------------------------------------------------------------------
+
+
+def test_all_socket_handlers_of_nicegui_are_known() -> None:
+    """An upgrade that listens to more has to be looked at first."""
+    wrapped = {f"_on_{name}" for name in wire.HANDLERS}
+    assert {name for name in vars(nicegui) if name.startswith("_on_")} == wrapped
+    assert set(nicegui.sio.handlers["/"]) == set(wire.HANDLERS)
+    assert set(nicegui.sio.handlers) == {"/"}
