@@ -121,6 +121,23 @@ def test_a_cancelled_batch_stops_and_leaves_nothing(desk: Batches, tmp_path: Pat
         desk.result(OWNER, view.id)
 
 
+def test_a_batch_cancelled_after_its_last_step_is_not_ready(desk: Batches, tmp_path: Path) -> None:
+    begun, go_on = Event(), Event()
+
+    def work(ticket: Ticket) -> None:
+        ticket.path.write_bytes(b"whole")
+        begun.set()
+        assert go_on.wait(30)
+
+    told = Waiter()
+    view = desk.start(OWNER, "导出", "a.zip", work, told)
+    assert begun.wait(30)
+    desk.cancel(OWNER, view.id)
+    go_on.set()
+    assert told.wait().stage == "cancelled"
+    assert list((tmp_path / "batches").iterdir()) == []
+
+
 def test_a_cancelled_zip_ends_its_children(desk: Batches) -> None:
     told, asked = Waiter(), Event()
 

@@ -18,6 +18,7 @@ from services.documents.intake import Intake, Preview
 from services.documents.snapshot import FilingSnapshot
 from services.errors import Refusal
 from services.forms.sheet import Sheet
+from services.forms.template import Address
 from tests import papers
 
 UNIT = ("9144011552601815X4", "广州南沙晟电电路有限公司")
@@ -119,6 +120,15 @@ def test_findings_that_would_arise_are_shown_before_anything_is_written(full: Fi
     assert any("氨氮产生量" in finding.message for finding in seen.found)
     assert any(f.level is FindingLevel.ERROR and "约12万" in f.message for f in seen.found)
     assert sheet.cells == before
+
+
+def test_a_finding_that_would_say_something_else_is_shown_again(full: FilingSnapshot, exported: bytes) -> None:
+    sheet = Sheet(full.template, full.cells)
+    sheet.apply([(Address("gross_output", "2024"), "约十万")])
+    desk = Desk(exported)
+    desk.put("gross_output", "2024", "约12万")
+    seen = intake.preview(read(desk.save()), sheet)
+    assert any("约12万" in finding.message for finding in seen.found)
 
 
 def test_a_blank_cell_keeps_what_is_there_unless_asked(full: FilingSnapshot, exported: bytes) -> None:

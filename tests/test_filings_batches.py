@@ -151,16 +151,33 @@ def test_who_asked_gets_a_message_and_nobody_else(
     assert "2025年度绿色工厂指标明细表（2 份）" in line
 
 
+@pytest.mark.parametrize("kind", ["pdf", "long"])
 def test_a_filing_withdrawn_meanwhile_is_left_out_and_said(
+    db: Database, world: World, house: House, filings: dict[str, int], kind: str
+) -> None:
+    house.begin.clear()
+    view = start(db, world.city, house, kind, ending="csv")
+    db.write(moves.withdraw, world.signer, filings["factory"])
+    house.begin.set()
+    made = content(house, world.city, view)
+    if kind == "pdf":
+        with zipfile.ZipFile(io.BytesIO(made)) as found:
+            assert len(found.namelist()) == 1
+    else:
+        assert "南粤" not in made.decode("utf-8-sig")
+    assert "有 1 份在导出期间被取消上报" in messages(db)[0].text
+
+
+def test_where_nothing_is_left_the_export_fails_and_says_so(
     db: Database, world: World, house: House, filings: dict[str, int]
 ) -> None:
     house.begin.clear()
-    view = start(db, world.city, house, "pdf")
+    view = start(db, world.county, house, "pdf")
     db.write(moves.withdraw, world.signer, filings["factory"])
     house.begin.set()
-    with zipfile.ZipFile(io.BytesIO(content(house, world.city, view))) as found:
-        assert len(found.namelist()) == 1
-    assert "有 1 份在导出期间被取消上报" in messages(db)[0].text
+    over = done(house, world.county, view)
+    assert over.stage == "failed" and "没有可以导出的内容" in over.message
+    assert messages(db)[0].title.startswith("导出没有完成")
 
 
 def test_a_cancelled_export_sends_no_message(db: Database, world: World, house: House, filings: dict[str, int]) -> None:

@@ -190,7 +190,7 @@ def test_blank_cells_are_counted_and_emptied_only_when_asked(db: Database, world
 
 def test_a_preview_of_one_filing_is_not_written_to_another(db: Database, world: World, filing: int) -> None:
     found = seen(db, world.filer, filing, gross_output_2024=100000)
-    with pytest.raises(Refusal):
+    with pytest.raises(Refusal, match="没有可以导入的修改"):
         perform(db, imports.confirm_import, world.filer, filing + 1, found)
     with pytest.raises((NotFound, Conflict)):
         imports.preview(db, world.other, filing, NAME, found.content)

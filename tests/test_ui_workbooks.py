@@ -129,9 +129,11 @@ async def test_a_colleagues_newer_figure_is_not_overwritten(
     assert sheet(guest).last_patch["conflicts"] == {"gross_output:2024": ["77777", "60000"]}
 
 
-async def test_the_import_reaches_the_pages_of_colleagues(
-    guest: Visitor, house: Database, sqlite_world: World, filing: int
+async def test_the_import_reaches_the_pages_of_colleagues_and_its_own_page_once(
+    guest: Visitor, house: Database, sqlite_world: World, filing: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    calls: list[tuple[str, str]] = []
+    monkeypatch.setattr(FormSheet, "run_method", lambda self, name, *_, **__: calls.append((self.client.id, name)))
     async with visitor() as colleague:
         await colleague.sign_in("signer")
         await colleague.open(f"/filing/{filing}")
@@ -141,6 +143,8 @@ async def test_the_import_reaches_the_pages_of_colleagues(
         await guest.should_see("修改 1 处")
         guest.button("导入 1 处修改").click()
         await until(lambda: sheet(colleague).last_patch.get("cells", {}).get("gross_output:2024"))
+        assert [name for client, name in calls if client == sheet(guest).client.id] == ["imported"]
+        assert [name for client, name in calls if client == sheet(colleague).client.id] == ["patch"]
 
 
 async def test_a_form_that_cannot_be_edited_offers_no_import(
