@@ -87,38 +87,47 @@ class Panel:
 
     def __init__(self) -> None:
         self._user = act.current().user_id
-        self._said: dict[str, str] = {view.id: view.stage for view in self._mine()}
+        self._stages: dict[str, str] = {view.id: view.stage for view in self._mine()}
+        self._moving: dict[str, tuple[ui.linear_progress, ui.label]] = {}
         self._box = ui.element("section").classes("lv-batches").props('aria-label="导出任务"')
         self._timer = ui.timer(EVERY, self.refresh, active=False)
-        self.refresh()
+        self._draw(self._mine())
 
     def refresh(self) -> None:
-        """Draw what there is now; say what was finished since the last look."""
+        """Show what there is now, and say what was finished since the last look. Lines are drawn anew only when there are
+        others: a button that is drawn anew loses the click under way."""
         views = self._mine()
+        stages: dict[str, str] = {view.id: view.stage for view in views}
+        if stages == self._stages:
+            for view in views:
+                self._move(view)
+            return
+        for view in views:
+            if view.stage != self._stages.get(view.id, view.stage) and view.stage == "ready":
+                act.done(f"{view.title}已生成，请在“导出任务”中下载。")
+            elif view.stage != self._stages.get(view.id, view.stage) and view.stage == "failed":
+                act.warn(f"{view.title}：{view.message}")
+        self._stages = stages
+        self._draw(views)
+
+    def _draw(self, views: tuple[BatchView, ...]) -> None:
         self._timer.active = any(not view.is_over for view in views)
         self._box.set_visibility(bool(views))
         self._box.clear()
+        self._moving.clear()
         with self._box:
             ui.label("导出任务").classes("lv-strong")
             for view in views:
                 self._line(view)
-        for view in views:
-            if self._said.get(view.id, view.stage) != view.stage and view.stage in ("ready", "failed"):
-                if view.stage == "ready":
-                    act.done(f"{view.title}已生成，请在“导出任务”中下载。")
-                else:
-                    act.warn(f"{view.title}：{view.message}")
-        self._said = {view.id: view.stage for view in views}
 
     def _line(self, view: BatchView) -> None:
         with ui.element("div").classes("lv-batch").props(f'data-stage="{view.stage}"'):
             chip(*STAGES[view.stage])
             ui.label(view.title).classes("lv-batch-title")
             if view.stage == "running":
-                share = view.done / view.total if view.total else 0.0
-                bar = ui.linear_progress(round(share, 3), show_value=False).classes("lv-batch-bar")
-                bar.props("rounded aria-label=导出进度" + ("" if view.done else " indeterminate"))
-                ui.label(f"{share:.0%}" if view.done else "正在准备…").classes("lv-muted lv-number")
+                bar = ui.linear_progress(0.0, show_value=False).props("rounded indeterminate aria-label=导出进度")
+                self._moving[view.id] = bar.classes("lv-batch-bar"), ui.label("正在准备…").classes("lv-muted lv-number")
+                self._move(view)
             else:
                 ui.label(_words(view)).classes("lv-muted")
             ui.element("div").classes("lv-space")
@@ -128,6 +137,12 @@ class Panel:
                 )
             caption = "移除" if view.is_over else "取消导出"
             ui.button(caption, on_click=act.busy(lambda: self._drop(view.id))).props("flat dense")
+
+    def _move(self, view: BatchView) -> None:
+        if view.id in self._moving and view.done and view.total:
+            bar, share = self._moving[view.id]
+            bar.props(remove="indeterminate").set_value(round(view.done / view.total, 3))
+            share.set_text(f"{view.done / view.total:.0%}")
 
     async def _drop(self, batch_id: str) -> None:
         await act.blocking(_drop, batch_id)
