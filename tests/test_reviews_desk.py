@@ -9,8 +9,8 @@ import pytest
 from sqlmodel import Session, select
 
 from models import Cell, Organisation, Question
-from models.enums import Adjustment, CellKind, FileKind, Grade, QuestionStatus
-from services import clock
+from models.enums import Action, Adjustment, CellKind, FileKind, Grade, QuestionStatus
+from services import audit, clock
 from services.db import Database
 from services.errors import Conflict, Forbidden, NotFound, Refusal
 from services.filings import moves
@@ -255,3 +255,15 @@ def test_the_unit_sees_the_moves_and_not_what_the_offices_do_among_themselves(db
     told = [line.action for line in db.read(desk.timeline, world.signer, filing_id)]
     assert told == ["审核通过并上报", "上报"]
     assert "提出核实问题" in [line.action for line in db.read(desk.timeline, world.city, filing_id)]
+
+
+def test_the_history_names_a_scan_without_its_fingerprint(db: Database, world: World) -> None:
+    filing_id = db.write(at_the_city, world)
+
+    def stamp(s: Session) -> None:
+        detail = f"盖章.pdf（12 页，SHA-256 {'0a' * 32}），二维码自动核对"
+        audit.record(s, world.signer, Action.STAMP.value, "filing", filing_id, detail=detail)
+
+    db.write(stamp)
+    newest, *_ = db.read(desk.timeline, world.city, filing_id)
+    assert newest.detail == "盖章.pdf（12 页），二维码自动核对"

@@ -175,6 +175,17 @@ async def test_a_weak_new_password_is_refused_beside_its_field(as_: As) -> None:
 # --- 注册, 机构 ---------------------------------------------------------------------------------------------------------
 
 
+async def test_a_registration_names_every_empty_line_at_once(as_: As) -> None:
+    guest = await as_("filer")
+    await guest.open("/register")
+    guest.button("提交注册").click()
+    await guest.should_see("提交注册")
+    for caption in ("单位名称", "统一社会信用代码", "联系人", "用户名", "密码"):
+        (field,) = guest.field(f"{caption} *").elements
+        await until(lambda field=field: field.error)
+        assert field.error == f"请填写{caption}。"
+
+
 async def test_a_registration_page_says_what_is_wrong_before_it_thanks(as_: As) -> None:
     guest = await as_("filer")
     await guest.open("/register")

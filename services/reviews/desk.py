@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -47,6 +48,7 @@ from services.reviews.views import (
 )
 
 JUMPS_SHOWN = 12
+_FINGERPRINT = re.compile(r"，SHA-256 [0-9a-f]{64}")  # for the audit log, not for reading
 # what the timeline tells; the unit is told the first ones only
 FOR_ALL = (*MOVES, Action.OPEN, Action.VALIDATE, Action.STAMP, Action.ANSWER)
 FOR_OFFICES = (
@@ -123,7 +125,12 @@ def timeline(s: Session, actor: Actor, filing_id: int) -> tuple[TimelineLine, ..
         .order_by(col(AuditLine.id).desc())
     )
     return tuple(
-        TimelineLine(clock.local(line.at), line.user_name.split("（")[0], Action(line.action).caption, line.detail)
+        TimelineLine(
+            clock.local(line.at),
+            line.user_name.split("（")[0],
+            Action(line.action).caption,
+            _FINGERPRINT.sub("", line.detail),
+        )
         for line in s.execute(query).scalars()
     )
 

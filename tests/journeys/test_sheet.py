@@ -296,6 +296,21 @@ def test_chinese_is_composed_into_a_cell_that_was_not_open(sheets: Any, harness:
     assert harness.text("gross_output:remark") == "停产检修"
 
 
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [("１，２３４．５", "1,234.5"), ("3 456.70", "3,456.70"), ("1.2e3", "1,200"), ("12e-3", "0.012"), ("-0.5", "-0.5")],
+)
+def test_a_figure_is_shown_with_separators_however_it_was_typed(
+    sheets: Any, harness: Harness, typed: str, shown: str
+) -> None:
+    sheet = sheets()
+    cell = sheet.cell("gross_output:2023")
+    cell.click()
+    sheet.type(typed)
+    sheet.page.keyboard.press("Enter")
+    expect(cell).to_have_text(shown)
+
+
 def test_what_cannot_be_read_stays_as_typed_and_red(sheets: Any, harness: Harness) -> None:
     sheet = sheets()
     cell = sheet.cell(f"gross_output:{Y1}")

@@ -86,6 +86,8 @@ class _Form:
             **self.where.fields,
         }
         with fields.beside(places):
+            if fields.missing(places.values()):
+                return
             self._thank(await act.anonymously(organisations.register_unit, form, act.tab().address))
 
     def _check_code(self) -> None:

@@ -275,7 +275,7 @@ class _SendBack:
                 self.chosen = ui.select(self.rows, label="选择可以修改的指标", multiple=True, with_input=True)
                 self.chosen.props("use-chips").classes("lv-wide")
             with ui.row().classes("lv-dialog-actions"):
-                ui.button("返回", on_click=lambda: box.submit(None)).props("flat")
+                ui.button("不退回", on_click=lambda: box.submit(None)).props("flat")
                 ui.button("退回", on_click=act.busy(lambda: self.go(box))).props("color=negative")
             self.draw_scope()
         where = await box

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,6 +36,24 @@ def beside(fields: Mapping[str, ValidationElement[Any]]) -> Iterator[None]:
             raise
         field_.error = refusal.message
         field_.run_method("focus")
+
+
+def missing(fields: Iterable[ValidationElement[Any]]) -> bool:
+    """Whether a required line is empty; says so beside every one and goes to the first."""
+    empty = [f for f in fields if isinstance(f, ui.input) and _required(f) and not (f.value or "").strip()]
+    for field in empty:
+        field.error = f"请填写{_caption(field)}。"
+    if empty:
+        empty[0].run_method("focus")
+    return bool(empty)
+
+
+def _required(field: ui.input) -> bool:
+    return str(field.props["label"]).endswith("*")
+
+
+def _caption(field: ui.input) -> str:
+    return str(field.props["label"]).rstrip("* ")
 
 
 def text(
@@ -73,7 +91,7 @@ class WhereFields:
         self.city.on_value_change(lambda: self._below(self.county, self.city.value))
         for level in (self.province, self.city, self.county):
             level.on_value_change(self._offer)
-        for reason in {self._locked[key] for key in self.fields if key in self._locked}:
+        for reason in self._reasons():
             ui.label(reason).classes("lv-field-hint")
 
     @property
@@ -85,6 +103,12 @@ class WhereFields:
             "superior_county_id": self.superior_county,
             "group_id": self.group,
         }
+
+    def _reasons(self) -> tuple[str, ...]:
+        """Why something here cannot be changed; in one sentence where nothing can."""
+        if all(key in self._locked for key in self.fields):
+            return (self._locked["region_code"].replace("所在地区", "所在地区、上级主管部门和所属央企", 1),)
+        return tuple(dict.fromkeys(self._locked[key] for key in self.fields if key in self._locked))
 
     @property
     def region_code(self) -> str:

@@ -475,7 +475,7 @@ class Controller {
     if (!this.saved) return;
     const { state } = this.outbox;
     const words = {
-      saved: this.model.savedAt ? `已保存 ${this.model.savedAt}` : "",
+      saved: this.model.savedAt && !this.model.readonly ? `已保存 ${this.model.savedAt}` : "",
       saving: "保存中…",
       offline: "未保存（连接中断，恢复后自动保存）",
       failed: `未保存：${this.outbox.failure}`,

@@ -2,6 +2,8 @@
 
 export const CHOICE_SEPARATOR = "；"; // between the options of a 多选 cell, as services/forms/expressions has it
 const PLAIN_NUMBER = /^(-?)(\d+)(\.\d+)?$/;
+const SPACED = /^-?\d{1,3}( \d{3})+(\.\d+)?$/;
+const POWER = /^(-?)(\d+)(?:\.(\d*))?e([+-]?\d{1,2})$/i;
 const NARROW = { "，": ",", "．": ".", "－": "-", "％": "%", "　": " " };
 
 export class Model {
@@ -151,7 +153,7 @@ export class Model {
     const text = this.text(address);
     const row = this.row(address);
     if (!row || !["number", "derived"].includes(row.kind) || ["unit", "remark"].includes(this.slot(address))) return text;
-    const parts = PLAIN_NUMBER.exec(narrow(text).replace(/,(?=\d{3}(\D|$))/g, ""));
+    const parts = PLAIN_NUMBER.exec(unfolded(narrow(text)));
     if (!parts) return text;
     return parts[1] + parts[2].replace(/\B(?=(\d{3})+$)/g, ",") + (parts[3] ?? "");
   }
@@ -178,6 +180,20 @@ export class Model {
 /** Full-width figures and signs as ASCII, for showing only: what is stored stays as typed. */
 export function narrow(text) {
   return text.replace(/[０-９]/g, (digit) => String.fromCharCode(digit.charCodeAt(0) - 0xfee0)).replace(/[，．－％　]/g, (sign) => NARROW[sign]).trim();
+}
+
+/** 1,234.5, 1 234.5 and 1.2e3 without separators and powers, digit by digit; anything else as it is. */
+function unfolded(text) {
+  const figure = SPACED.test(text) ? text.replaceAll(" ", "") : text.replace(/,(?=\d{3}(\D|$))/g, "");
+  const parts = POWER.exec(figure);
+  if (!parts || Math.abs(parts[4]) > 20) return figure;
+  const [, sign, whole, fraction = "", power] = parts;
+  const digits = whole + fraction;
+  const point = whole.length + Number(power);
+  const padded = point <= 0 ? "0".repeat(1 - point) + digits : digits.padEnd(point, "0");
+  const before = padded.slice(0, Math.max(point, 1)).replace(/^0+(?=\d)/, "");
+  const after = padded.slice(Math.max(point, 1)).replace(/0+$/, "");
+  return sign + before + (after ? `.${after}` : "");
 }
 
 export function countBy(addresses) {
