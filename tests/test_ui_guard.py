@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -189,6 +191,35 @@ async def test_disabling_a_user_closes_the_pages_that_are_open(
     await sqlite_db.awrite(users.disable, sqlite_world.signer, sqlite_world.filer.user_id)
     await until(lambda: opened)
     assert opened == ["/login?ended=1"]
+
+
+async def test_a_new_password_closes_the_pages_that_are_open(
+    guest: Visitor, sqlite_db: Database, sqlite_world: World
+) -> None:
+    await guest.sign_in("filer")
+    client = await guest.open("/profile")
+    opened: list[str] = []
+    client.open = lambda target, new_tab=False: opened.append(str(target))  # type: ignore[method-assign]
+    await asyncio.to_thread(users.reset_password, sqlite_db, sqlite_world.signer, sqlite_world.filer.user_id)
+    await until(lambda: opened)
+    assert opened == ["/login?ended=1"]
+
+
+async def test_a_fault_is_answered_with_its_number_and_the_headers(
+    guest: Visitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def boom() -> None:
+        raise RuntimeError("secret words")
+
+    core.app.add_api_route("/boom", boom)
+    answer = await guest.http_client.get("/boom")
+    assert answer.status_code == 500
+    number = re.search(r"E-\d{8}-\w{4}", answer.text)
+    assert number
+    assert number[0] in caplog.text
+    assert "secret words" not in answer.text
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert "nonce-" in answer.headers["content-security-policy"]
 
 
 # --- the demo -------------------------------------------------------------------------------------------------------

@@ -6,11 +6,12 @@ Each test speaks HTTP or the socket's own protocol to a real server process and 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from sqlmodel import Session, select
 from models import User
 from services.accounts import passwords
 from services.db import Database
+from services.settings import SettingsError, from_env
 from tests.bench import load
 from tests.bench.seed import seed_editors
 from tests.wire import Message, WirePage
@@ -116,13 +118,16 @@ def sheet_of(page: WirePage) -> str:
     return page.find(lambda e: "form_sheet" in f"{e.get('tag')}{e.get('component')}")
 
 
-def edit(text: str, before: str, seq: int = 1) -> dict[str, Any]:
+turns = itertools.count(1)
+
+
+def edit(text: str, before: str, seq: int) -> dict[str, Any]:
     change = {"a": ":".join(CELL), "t": text, "b": before, "c": False}
     return {"seq": seq, "source": "typed", "changes": [change]}
 
 
-def acknowledged(message: Message) -> bool:
-    return message[0] == "run_javascript" and '"ack":' in message[1]["code"].replace(" ", "")
+def acknowledged(seq: int) -> Callable[[Message], bool]:
+    return lambda message: message[0] == "run_javascript" and f'"ack":{seq},' in message[1]["code"].replace(" ", "")
 
 
 def headers_of(served: Served, number: int | None, **more: str) -> dict[str, str]:
@@ -132,8 +137,9 @@ def headers_of(served: Served, number: int | None, **more: str) -> dict[str, str
 
 async def write(served: Served, number: int, page: WirePage, text: str) -> None:
     """Write the cell from its own page and wait for the acknowledgement."""
-    answer = page.wait_for(acknowledged)
-    await page.emit(sheet_of(page), "cells", edit(text, served.cell(number)))
+    seq = next(turns)
+    answer = page.wait_for(acknowledged(seq))
+    await page.emit(sheet_of(page), "cells", edit(text, served.cell(number), seq))
     await asyncio.wait_for(answer, 10)
 
 
@@ -210,7 +216,7 @@ async def test_nobody_presses_a_button_of_another_page(served: Served, http: aio
         sheet = sheet_of(victim)
         listener = next(e["listener_id"] for e in victim.elements[sheet]["events"] if e["type"] == "cells")
         await stranger.send_event(
-            sheet, listener, edit("66666", served.cell(0), 2), client_id=victim.query["client_id"]
+            sheet, listener, edit("66666", served.cell(0), next(turns)), client_id=victim.query["client_id"]
         )
         await settled(served, 1, stranger)
         assert served.cell(0) == "21000"
@@ -226,7 +232,9 @@ async def test_another_page_of_the_same_person_is_another_page(served: Served, h
         await write(served, 0, first, "22000")
         sheet = sheet_of(first)
         listener = next(e["listener_id"] for e in first.elements[sheet]["events"] if e["type"] == "cells")
-        await second.send_event(sheet, listener, edit("66666", served.cell(0), 2), client_id=first.query["client_id"])
+        await second.send_event(
+            sheet, listener, edit("66666", served.cell(0), next(turns)), client_id=first.query["client_id"]
+        )
         await settled(served, 0, second)
     assert served.cell(0) == "220001"
 
@@ -589,6 +597,37 @@ async def test_every_answer_carries_the_headers(served: Served, http: aiohttp.Cl
         assert "Server" not in answer.headers
     for answer in answers[:6]:
         assert answer.headers["Cache-Control"] == "no-store", answer.url
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("LVCE_PUBLIC_URL", "lvce.example.gov.cn"),
+        ("LVCE_PUBLIC_URL", "ftp://lvce.example.gov.cn"),
+        ("LVCE_PUBLIC_URL", "https://a@b"),
+        ("LVCE_PUBLIC_URL", "https://a:99999"),
+        ("LVCE_ALLOWED_HOSTS", "http://lvce.example.gov.cn"),
+        ("LVCE_ALLOWED_HOSTS", "*"),
+        ("LVCE_TRUSTED_PROXY", "nginx"),
+        ("LVCE_TRUSTED_PROXY", "10.0.0.0/33"),
+    ],
+)
+def test_a_wrong_address_in_the_environment_is_named(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        from_env({name: text})
+
+
+def test_addresses_in_the_environment_are_read() -> None:
+    found = from_env(
+        {
+            "LVCE_PUBLIC_URL": "https://lvce.example.gov.cn/",
+            "LVCE_ALLOWED_HOSTS": "LVCE.example.gov.cn， inner",
+            "LVCE_TRUSTED_PROXY": "10.0.0.1, 192.0.2.7/24,::1",
+        }
+    )
+    assert found.public_url == "https://lvce.example.gov.cn"
+    assert found.allowed_hosts == ("lvce.example.gov.cn", "inner")
+    assert found.trusted_proxies == ("10.0.0.1/32", "192.0.2.0/24", "::1/128")
 
 
 # --- pins -------------------------------------------------------------------------------------------------------------

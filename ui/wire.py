@@ -129,7 +129,7 @@ def _javascript_response(sid: str, *said: Any) -> None:
 def _ack(sid: str, *said: Any) -> None:
     try:
         page, message = _own(sid, said)
-        if not 0 <= message["next_message_id"] <= page.client.outbox.next_message_id:
+        if not 0 <= message["next_message_id"] <= page.client.outbox.next_message_id + 1:  # one may be under way
             raise _Malformed
         nicegui._on_ack(sid, message)
     except Exception as error:
