@@ -267,7 +267,7 @@ def _put_file(s: Session, actor: Actor, filing_id: int, kind: FileKind, name: st
 
 def _experts(here: Play) -> None:
     by = here.reviewer()
-    ids = [user_id for user_id, _ in opinions.experts(here.s, by, here.filing_id)[:2]]
+    ids = [user_id for user_id, _ in opinions.experts(here.s, by, here.filing_id)[-2:]]
     here.do(opinions.assign_experts, by, ids)
 
 

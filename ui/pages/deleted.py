@@ -20,11 +20,10 @@ from ui.widgets.data_table import DataTable, Head, Paging, RowAction
 HEADS = (
     Head("deleted", "删除时间", sort="deleted_at", width="152px"),
     Head("unit", "单位名称", sort="unit_name"),
-    Head("form", "动态管理表"),
-    Head("number", "填报编号"),
+    Head("form", "动态管理表", width="128px"),
+    Head("number", "填报编号", width="168px"),
     Head("region", "地区"),
-    Head("until", "可恢复至"),
-    Head("actions", "操作"),
+    Head("until", "可恢复至", width="104px"),
 )
 NOTE = "申报单位删除的动态管理表在期限内可以恢复，恢复后单位可以继续填写。这里不显示填报数据。"
 

@@ -39,6 +39,7 @@ EMPTY = {
     "missing": "名单内的单位都已经新增动态管理表。",
     "all": "没有符合条件的动态管理表。可以放宽筛选条件再试。",
 }
+NO_TASKS = "还没有分配给您的评审任务。主管部门分配以后会出现在这里，并在“待办”中提醒。"
 PAGE_SIZES = (20, 50, 100)
 
 
@@ -186,7 +187,7 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
                 rows.clear()
                 rows.update((row.id, row) for row in found.rows)
                 total, counts = found.total, found.counts
-                empty.set_text(EMPTY[q.tab])
+                empty.set_text(NO_TASKS if actor.role is Role.EXPERT and not counts["all"] else EMPTY[q.tab])
                 heads = columns(found.tier_names, authority=True)
                 table.show(found.rows, heads, sort=q.sort, descending=q.descending, pick=actor.is_authority)
             last = max(1, -(-total // q.page_size))
