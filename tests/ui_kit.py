@@ -64,7 +64,7 @@ async def until(condition: Callable[[], object], seconds: float = 3.0) -> None:
 
 
 def settings(folder: Path, *, demo: bool = False) -> Settings:
-    return Settings("127.0.0.1", 8080, folder, "", demo, Tier.MINISTRY, None, allowed_hosts=("test",))
+    return Settings("127.0.0.1", 8080, folder, "", demo, Tier.MINISTRY, None)
 
 
 @asynccontextmanager

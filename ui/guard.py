@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from fastapi import FastAPI
 from jinja2 import BaseLoader, ChoiceLoader, DictLoader
+from nicegui import helpers
 from nicegui.client import templates
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
@@ -254,6 +255,8 @@ def _mark_scripts() -> None:
 def _host_names(settings: Settings) -> frozenset[str]:
     names = {"localhost", socket.gethostname().lower(), settings.host.lower(), *settings.allowed_hosts}
     names.add(urlsplit(settings.public_url).hostname or "localhost")
+    if helpers.is_user_simulation():
+        names.add("test")  # NiceGUI's test client, which has no socket to come through
     return frozenset(names)
 
 
