@@ -600,6 +600,19 @@ def test_a_conflict_shows_both_values_and_lets_choose(sheets: Any, harness: Harn
     assert harness.text(f"gec:{Y1}") == winner
 
 
+def test_a_cell_that_changed_while_it_was_being_typed_in_is_a_conflict(sheets: Any, harness: Harness) -> None:
+    sheet = sheets()
+    sheet.cell(f"gec:{Y1}").click()
+    sheet.type("222")
+    harness.get("/edit", a=f"gec:{Y1}", t="111")
+    expect(sheet.cell(f"gec:{Y1}")).to_contain_text("111")
+    sheet.press("Enter")
+    dialog = sheet.page.locator('[data-dialog="conflict"]')
+    expect(dialog).to_contain_text("111")
+    expect(dialog).to_contain_text("222")
+    assert harness.text(f"gec:{Y1}") == "111"
+
+
 def test_a_reader_selects_and_copies_but_changes_nothing(sheets: Any, harness: Harness) -> None:
     sheet = sheets(fill=1, readonly=1, pickable=1)
     sheet.cell(f"gross_output:{Y3}").click()

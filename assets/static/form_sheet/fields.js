@@ -57,7 +57,7 @@ export class FieldParts {
   }
 
   #control(row, address, id, label) {
-    const commit = (text) => this.ctl.commitOne(address, text);
+    const commit = (text, seen) => this.ctl.commitOne(address, text, seen);
     if (row.kind === "yesno" || (row.kind === "choice" && (row.choices ?? []).length <= 3 && (row.choices ?? []).length > 0)) return this.#radios(row.choices?.length ? row.choices : YES_NO, id, commit);
     if (row.kind === "choices") return this.#checks(row.choices ?? [], id, commit);
     if (row.kind === "choice" && row.choices?.length) return this.#select(row.choices, id, commit);
@@ -83,10 +83,15 @@ export class FieldParts {
   }
 
   #text(input, address, commit) {
-    input.addEventListener("input", () => this.ctl.draft({ a: address, t: input.value }));
+    let seen; // what stood there when the typing began
+    input.addEventListener("input", () => {
+      seen ??= this.model.text(address);
+      this.ctl.draft({ a: address, t: input.value });
+    });
     input.addEventListener("change", () => {
       this.ctl.draft(null);
-      commit(input.value.trim());
+      commit(input.value.trim(), seen);
+      seen = undefined;
     });
     input.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || event.isComposing || input.value === this.model.text(address)) return;
@@ -94,6 +99,7 @@ export class FieldParts {
       input.value = this.model.text(address);
       input.dispatchEvent(new Event("input"));
       this.ctl.draft(null);
+      seen = undefined;
     });
   }
 

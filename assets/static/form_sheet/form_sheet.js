@@ -224,12 +224,12 @@ class Controller {
 
   // --- what the person does ---------------------------------------------------------------------------------------------
 
-  /** One cell; a unit with figures asks first whether to convert them. */
-  commitOne(address, text) {
+  /** One cell; a unit with figures asks first whether to convert them. `seen`: what stood there when the person began. */
+  commitOne(address, text, seen = this.model.text(address)) {
     const row = this.model.row(address);
     const from = this.model.text(address);
     if (!row || text === from) return this.repaint([address]);
-    if (this.model.slot(address) !== "unit" || !from || !text) return this.commit([{ a: address, t: text }], "typed");
+    if (this.model.slot(address) !== "unit" || !from || !text) return this.commit([{ a: address, t: text, b: seen }], "typed");
     const figures = [...this.model.rows.values()].filter((one) => one === row || one.unitOf === row.key).flatMap((one) => this.model.values(one)).filter((one) => this.model.text(one));
     const convertible = row.convertible ?? [];
     if (!figures.length || !convertible.includes(from) || !convertible.includes(text)) return this.commit([{ a: address, t: text }], "typed");
@@ -245,7 +245,7 @@ class Controller {
 
   /** Everything one action changed: one event, one undo step, one message. */
   commit(changes, source, { refused = new Map(), figures = [], remember = true } = {}) {
-    const real = changes.filter(({ a, t, c }) => t !== this.model.text(a) || c).map(({ a, t, c }) => ({ a, t, b: this.model.text(a), c: Boolean(c) }));
+    const real = changes.filter(({ a, t, c }) => t !== this.model.text(a) || c).map(({ a, t, b = this.model.text(a), c }) => ({ a, t, b, c: Boolean(c) }));
     if (!real.length) {
       if (refused.size) this.#tellRefused(refused, 0, source);
       return;

@@ -613,7 +613,7 @@ export class SheetGrid {
     const { input, address, before } = this.editor;
     const text = input.value.trim();
     this.#closeEditor();
-    if (text !== before) this.ctl.commitOne(address, text);
+    if (text !== before) this.ctl.commitOne(address, text, before);
     if (step) {
       if (!this.#step(step, { toEditable })) this.go(this.head);
     } else if (focus) this.go(this.head);
