@@ -493,6 +493,21 @@ def test_plain_inputs_have_their_labels_and_commit_at_once(sheets: Any, harness:
     expect(page.get_by_label("工厂名称", exact=True)).not_to_be_editable()
 
 
+def test_text_longer_than_its_field_is_kept_and_marked_and_never_cut(sheets: Any, harness: Harness) -> None:
+    sheet = sheets()
+    area = sheet.page.get_by_label("特殊情况说明", exact=True).first
+    area.fill("绿" * 620)
+    area.blur()
+    sheet.settled()
+    assert harness.text("industry_remark") == "绿" * 620
+    expect(sheet.page.get_by_text("620 / 500 字，超出 120 字")).to_be_visible()
+    sheet.cell(f"gross_output:{Y1}").click()
+    sheet.paste("绿" * 4_001)
+    expect(sheet.page.get_by_text("一格最多 4000 字")).to_be_visible()
+    sheet.settled()
+    assert harness.text(f"gross_output:{Y1}") == ""
+
+
 def test_an_industry_is_found_by_its_code_and_the_keyboard(sheets: Any, harness: Harness) -> None:
     sheet = sheets()
     industry = sheet.page.get_by_role("combobox", name="主营行业2")

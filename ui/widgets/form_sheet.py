@@ -45,7 +45,7 @@ from services.filings.views import CellEdit, FindingView, SheetPatch, SheetView,
 
 MODULES = Path(__file__).parents[2] / "assets" / "static" / "form_sheet"
 MAX_CHANGES = 5000  # cells in one action
-MAX_TEXT = 20_000  # characters in one cell
+MAX_TEXT = 4_000  # characters in one cell (LONGEST_TEXT in model.js)
 SOURCES = ("typed", "paste", "undo", "redo", "convert")  # a tuple: what comes may not be hashable
 NOT_SAVED = "服务器暂时没有收下，已填内容保留在本页，请稍后重试。"
 

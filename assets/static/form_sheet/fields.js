@@ -2,7 +2,7 @@
 
 import { Combo } from "./combo.js";
 import { h, LEVELS, levelChip, uniqueId } from "./dom.js";
-import { CHOICE_SEPARATOR } from "./model.js";
+import { CHOICE_SEPARATOR, LONGEST_TEXT } from "./model.js";
 
 const YES_NO = ["是", "否"];
 
@@ -67,16 +67,20 @@ export class FieldParts {
   }
 
   #line(row, address, id, commit) {
-    const input = h("input", { id, class: "lvs-input", type: "text", autocomplete: "off", spellcheck: "false", ...(row.maxLength && { maxLength: row.maxLength }) });
+    const input = h("input", { id, class: "lvs-input", type: "text", autocomplete: "off", spellcheck: "false", maxLength: LONGEST_TEXT });
     this.#text(input, address, commit);
     return { input, body: input, show: (text) => (input.value = text), lock: (locked) => (input.readOnly = locked) };
   }
 
   #long(row, address, id, commit) {
     const most = row.maxLength || 2000;
-    const input = h("textarea", { id, class: "lvs-input lvs-textarea", rows: 3, maxLength: most });
+    const input = h("textarea", { id, class: "lvs-input lvs-textarea", rows: 3, maxLength: LONGEST_TEXT });
     const counter = h("div", { class: "lvs-counter", "aria-hidden": "true" });
-    const count = () => (counter.textContent = `${input.value.length} / ${most} 字`);
+    const count = () => {
+      const over = [...input.value].length - most;
+      counter.textContent = `${most + over} / ${most} 字` + (over > 0 ? `，超出 ${over} 字` : "");
+      counter.classList.toggle("lvs-over", over > 0);
+    };
     input.addEventListener("input", count);
     this.#text(input, address, commit);
     return { input, counter, body: input, show: (text) => ((input.value = text), count()), lock: (locked) => (input.readOnly = locked) };

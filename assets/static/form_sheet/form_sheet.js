@@ -5,7 +5,7 @@ import { conflictDialog, Dialogs, failureDialog, findingsDialog, unitDialog } fr
 import { h, levelChip, placeBeside } from "lvce-sheet/dom.js";
 import { FieldParts } from "lvce-sheet/fields.js";
 import { SheetGrid } from "lvce-sheet/grid.js";
-import { countBy, Model } from "lvce-sheet/model.js";
+import { countBy, LONGEST_TEXT, Model } from "lvce-sheet/model.js";
 import { forgetAll, Outbox } from "lvce-sheet/outbox.js";
 import { FindingsPanel } from "lvce-sheet/panel.js";
 
@@ -245,7 +245,8 @@ class Controller {
 
   /** Everything one action changed: one event, one undo step, one message. */
   commit(changes, source, { refused = new Map(), figures = [], remember = true } = {}) {
-    const real = changes.filter(({ a, t, c }) => t !== this.model.text(a) || c).map(({ a, t, b = this.model.text(a), c }) => ({ a, t, b, c: Boolean(c) }));
+    for (const { a, t } of changes) if (t.length > LONGEST_TEXT) refused.set(this.model.place(a), `文字有 ${t.length} 字，一格最多 ${LONGEST_TEXT} 字。请精简，或作为附件上传。`);
+    const real = changes.filter(({ t }) => t.length <= LONGEST_TEXT).filter(({ a, t, c }) => t !== this.model.text(a) || c).map(({ a, t, b = this.model.text(a), c }) => ({ a, t, b, c: Boolean(c) }));
     if (!real.length) {
       if (refused.size) this.#tellRefused(refused, 0, source);
       return;

@@ -5,7 +5,7 @@ import * as AG from "nicegui-aggrid";
 import { formatBlock, parseBlock } from "./clipboard.js";
 import { Combo } from "./combo.js";
 import { composing, h, LEVELS } from "./dom.js";
-import { CHOICE_SEPARATOR } from "./model.js";
+import { CHOICE_SEPARATOR, LONGEST_TEXT } from "./model.js";
 
 AG.ModuleRegistry.registerModules([
   AG.ClientSideRowModelModule, AG.CellSpanModule, AG.CellStyleModule, AG.RowStyleModule, AG.LocaleModule, AG.ClientSideRowModelApiModule,
@@ -529,7 +529,7 @@ export class SheetGrid {
     this.anchor = { ...this.head };
     this.#paintSelection();
     const long = column === "remark" || row.kind === "longtext";
-    this.catcher.maxLength = column === "remark" ? 500 : (row.maxLength ?? 2000);
+    this.catcher.maxLength = LONGEST_TEXT;
     this.catcher.className = long ? "lvs-editor lvs-editor-long" : "lvs-editor";
     this.catcher.setAttribute("aria-label", this.model.place(address));
     cell.classList.add("lvs-editing");

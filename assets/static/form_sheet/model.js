@@ -1,6 +1,8 @@
 // What the sheet knows: layout, cells as the server has them, texts on their way, findings. No DOM here.
 
 export const CHOICE_SEPARATOR = "；"; // between the options of a 多选 cell, as services/forms/expressions has it
+/** Characters the server takes in one cell (MAX_TEXT in form_sheet.py); what is longer than its field allows is kept and marked. */
+export const LONGEST_TEXT = 4000;
 const PLAIN_NUMBER = /^(-?)(\d+)(\.\d+)?$/;
 const SPACED = /^-?\d{1,3}( \d{3})+(\.\d+)?$/;
 const POWER = /^(-?)(\d+)(?:\.(\d*))?e([+-]?\d{1,2})$/i;
