@@ -20,7 +20,7 @@ CHECKS = (
 
 def main() -> int:
     os.chdir(ROOT)
-    if chromium.find() is None:
+    if not chromium.runs():
         chromium.install()
     os.environ["CHROMIUM_PATH"] = chromium.find() or ""
     for check in CHECKS:

@@ -11,6 +11,8 @@ from pathlib import Path
 from playwright.sync_api import Playwright, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# libatomic1 is for the Node.js inside Playwright: the barest of Debian's machines lack it.
+PACKAGES = ("chromium", "fonts-noto-cjk", "libatomic1")
 
 
 def find(playwright: Playwright | None = None) -> str | None:
@@ -27,19 +29,27 @@ def find(playwright: Playwright | None = None) -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
+def runs() -> bool:
+    """Whether Playwright starts here and drives a browser."""
+    try:
+        with sync_playwright() as playwright:
+            path = find(playwright)
+            if path is not None:
+                playwright.chromium.launch(executable_path=path, args=arguments()).close()
+    except Exception as error:  # a driver that lacks a library fails with a bare Exception
+        print(f"No browser starts here yet: {error}")
+        return False
+    return path is not None
+
+
 def install() -> None:
     """Debian's packages where we may, Playwright's download elsewhere; a Chinese font comes with either."""
     apt = shutil.which("apt-get")
     if apt and os.geteuid() == 0:
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run([apt, "update", "-qq"], check=False, env=quiet, stdout=subprocess.DEVNULL)
-        subprocess.run(
-            [apt, "install", "-y", "-qq", "chromium", "fonts-noto-cjk"],
-            check=False,
-            env=quiet,
-            stdout=subprocess.DEVNULL,
-        )
-        if find():
+        for step in (("update",), ("install", "-y", *PACKAGES)):
+            subprocess.run([apt, *step, "-qq"], check=False, env=quiet, stdout=subprocess.DEVNULL)
+        if runs():
             return
     subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
 
