@@ -14,13 +14,14 @@ from models.filing import (
     TemplateCopy,
 )
 from models.people import Organisation, Region, SignIn, User
-from models.records import AuditLine, Message, Setting
+from models.records import AuditLine, AuditSeal, Message, Setting
 from models.review import AdjustmentOpinion, ChecklistMark, ExpertTask, Question, SiteAssessment, Step
 from models.roster import Campaign, CampaignDate, Extension, RosterBatch, RosterEntry
 
 __all__ = [
     "AdjustmentOpinion",
     "AuditLine",
+    "AuditSeal",
     "Campaign",
     "CampaignDate",
     "Cell",

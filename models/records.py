@@ -16,7 +16,11 @@ class AuditLine(SQLModel, table=True):
     """审计日志: append-only; ``chain`` is the SHA-256 over the previous chain value and this line."""
 
     __tablename__ = "audit_line"
-    __table_args__ = (Index("ix_audit_line_subject", "subject", "subject_id"),)
+    __table_args__ = (
+        Index("ix_audit_line_subject", "subject", "subject_id"),
+        Index("ix_audit_line_at", "at"),
+        Index("ix_audit_line_user", "user_id"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     at: datetime
@@ -30,6 +34,16 @@ class AuditLine(SQLModel, table=True):
     after_digest: str = Field(default="", max_length=64)
     result: AuditResult = Field(sa_type=enum_type(AuditResult))
     detail: str = Field(default="", sa_column=Column(Text, nullable=False))
+    chain: str = Field(max_length=64)
+
+
+class AuditSeal(SQLModel, table=True):
+    """日志末条: number and chain value of the last line, kept apart from the log, so that a cut-off tail is missed. One row."""
+
+    __tablename__ = "audit_seal"
+
+    id: int = Field(default=1, primary_key=True)
+    last: int
     chain: str = Field(max_length=64)
 
 

@@ -1,4 +1,8 @@
-"""The audit log (审计日志): append-only, each line chained to the one before by SHA-256."""
+"""The audit log (审计日志): append-only, each line chained to the one before by SHA-256.
+
+Number and chain value of the last line are kept in a row of their own, the seal: without it nobody would miss a tail that
+was cut off. Who owns the machine could rewrite both; the sentence of ``verify-audit`` names the last value to keep elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from datetime import UTC, datetime
 
 from sqlmodel import Session, col, select
 
-from models import AuditLine
+from models import AuditLine, AuditSeal, User
 from models.enums import AuditResult
 from services import clock
 from services.actors import Actor
@@ -54,10 +58,11 @@ def record(
         detail=detail,
         chain="",
     )
-    last = s.exec(select(AuditLine.id, AuditLine.chain).order_by(col(AuditLine.id).desc()).limit(1)).first()
-    line.id = (last[0] or 0) + 1 if last else 1  # without gaps, whatever was rolled back
-    line.chain = chained(last[1] if last else START, line)
-    s.add(line)
+    seal = s.get(AuditSeal, 1) or AuditSeal(last=0, chain=START)
+    line.id = seal.last + 1  # without gaps, whatever was rolled back
+    line.chain = chained(seal.chain, line)
+    seal.last, seal.chain = line.id, line.chain
+    s.add_all([line, seal])
     s.flush()
     return line
 
@@ -82,17 +87,37 @@ def chained(previous: str, line: AuditLine) -> str:
 
 def verify(s: Session) -> tuple[int, Broken | None]:
     """Walk the chain (核对审计日志); returns the number of sound lines and the first broken one."""
-    previous, expected, count = START, 0, 0
+    previous, count = START, 0
     query = select(AuditLine).order_by(col(AuditLine.id)).execution_options(yield_per=1000)
     with closing(s.exec(query)) as lines:
         for line in lines:
             assert line.id is not None
-            if expected and line.id != expected:
-                return count, Broken(line.id, f"第 {expected} 条到第 {line.id - 1} 条缺失")
+            if line.id != count + 1:
+                return count, Broken(line.id, f"第 {count + 1} 条到第 {line.id - 1} 条缺失")
             if line.chain != chained(previous, line):
                 return count, Broken(line.id, f"第 {line.id} 条的内容与校验值不符")
-            previous, expected, count = line.chain, line.id + 1, count + 1
-    return count, None
+            previous, count = line.chain, line.id
+    return count, _unsealed(s, count, previous)
+
+
+def last(s: Session) -> tuple[int, str]:
+    """Number and chain value of the last line (末条), to be kept elsewhere too."""
+    seal = s.get(AuditSeal, 1)
+    return (seal.last, seal.chain) if seal else (0, START)
+
+
+def _unsealed(s: Session, count: int, chain: str) -> Broken | None:
+    """What is wrong with the end of the log; None: it ends where the seal says."""
+    sealed, expected = last(s)
+    if sealed > count:
+        return Broken(count + 1, f"末尾被截去：第 {count + 1} 条到第 {sealed} 条缺失")
+    if sealed < count:
+        return Broken(sealed + 1, f"第 {sealed + 1} 条到第 {count} 条没有末条记录可对照，可能是后加的")
+    if chain != expected:
+        return Broken(count, f"第 {count} 条与另存的末条校验值不符")
+    if not count and s.exec(select(User.id).limit(1)).first() is not None:
+        return Broken(1, "日志是空的，而系统中已有用户")
+    return None
 
 
 def _utc(moment: datetime) -> str:

@@ -12,13 +12,18 @@ from pathlib import Path
 from services import schema
 from services.db import Database
 
-# The audit log lets nobody change or remove a line, whoever holds the connection.
+# The audit log lets nobody change or remove a line, whoever holds the connection; its seal only counts on, one by one.
 TRIGGERS = """
     if op.get_bind().dialect.name == "sqlite":
         for verb in ("UPDATE", "DELETE"):
             op.execute(
                 f"CREATE TRIGGER audit_line_no_{verb.lower()} BEFORE {verb} ON audit_line "
                 "BEGIN SELECT RAISE(ABORT, 'audit_line is append-only'); END"
+            )
+        for verb, unless in (("UPDATE", "WHEN NEW.last <> OLD.last + 1"), ("DELETE", "")):
+            op.execute(
+                f"CREATE TRIGGER audit_seal_no_{verb.lower()} BEFORE {verb} ON audit_seal {unless} "
+                "BEGIN SELECT RAISE(ABORT, 'audit_seal only counts on'); END"
             )
     else:
         op.execute(
@@ -29,10 +34,20 @@ TRIGGERS = """
             "CREATE TRIGGER audit_line_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_line "
             "FOR EACH STATEMENT EXECUTE FUNCTION audit_line_append_only()"
         )
+        op.execute(
+            "CREATE FUNCTION audit_seal_counts_on() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN IF TG_OP = 'UPDATE' AND NEW.last = OLD.last + 1 THEN RETURN NEW; END IF; "
+            "RAISE EXCEPTION 'audit_seal only counts on'; END $$"
+        )
+        op.execute(
+            "CREATE TRIGGER audit_seal_counts_on BEFORE UPDATE OR DELETE ON audit_seal "
+            "FOR EACH ROW EXECUTE FUNCTION audit_seal_counts_on()"
+        )
 """
 DROPPED = """
     if op.get_bind().dialect.name != "sqlite":
         op.execute("DROP FUNCTION audit_line_append_only() CASCADE")
+        op.execute("DROP FUNCTION audit_seal_counts_on() CASCADE")
 """
 
 

@@ -85,7 +85,7 @@ def verdict(s: Session) -> tuple[bool, str]:
     """Whether the chain is whole, and the sentence that says so."""
     sound, broken = audit.verify(s)
     if broken is None:
-        return True, f"审计日志完整：共 {sound} 条，逐条校验一致。"
+        return True, f"审计日志完整：共 {sound} 条，逐条校验一致，末条校验值 {audit.last(s)[1][:16]}。"
     return False, f"审计日志有问题：{broken.reason}。此前 {sound} 条一致。请保留现场，用最近的备份比对。"
 
 

@@ -35,8 +35,16 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('audit_line', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_audit_line_action'), ['action'], unique=False)
+        batch_op.create_index('ix_audit_line_at', ['at'], unique=False)
         batch_op.create_index('ix_audit_line_subject', ['subject', 'subject_id'], unique=False)
+        batch_op.create_index('ix_audit_line_user', ['user_id'], unique=False)
 
+    op.create_table('audit_seal',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('last', sa.Integer(), nullable=False),
+    sa.Column('chain', sa.String(64), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_audit_seal'))
+    )
     op.create_table('campaign',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('year', sa.Integer(), nullable=False),
@@ -539,6 +547,11 @@ def upgrade() -> None:
                 f"CREATE TRIGGER audit_line_no_{verb.lower()} BEFORE {verb} ON audit_line "
                 "BEGIN SELECT RAISE(ABORT, 'audit_line is append-only'); END"
             )
+        for verb, unless in (("UPDATE", "WHEN NEW.last <> OLD.last + 1"), ("DELETE", "")):
+            op.execute(
+                f"CREATE TRIGGER audit_seal_no_{verb.lower()} BEFORE {verb} ON audit_seal {unless} "
+                "BEGIN SELECT RAISE(ABORT, 'audit_seal only counts on'); END"
+            )
     else:
         op.execute(
             "CREATE FUNCTION audit_line_append_only() RETURNS trigger LANGUAGE plpgsql AS "
@@ -547,6 +560,15 @@ def upgrade() -> None:
         op.execute(
             "CREATE TRIGGER audit_line_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_line "
             "FOR EACH STATEMENT EXECUTE FUNCTION audit_line_append_only()"
+        )
+        op.execute(
+            "CREATE FUNCTION audit_seal_counts_on() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN IF TG_OP = 'UPDATE' AND NEW.last = OLD.last + 1 THEN RETURN NEW; END IF; "
+            "RAISE EXCEPTION 'audit_seal only counts on'; END $$"
+        )
+        op.execute(
+            "CREATE TRIGGER audit_seal_counts_on BEFORE UPDATE OR DELETE ON audit_seal "
+            "FOR EACH ROW EXECUTE FUNCTION audit_seal_counts_on()"
         )
 
 
@@ -660,8 +682,11 @@ def downgrade() -> None:
 
     op.drop_table('organisation')
     op.drop_table('campaign')
+    op.drop_table('audit_seal')
     with op.batch_alter_table('audit_line', schema=None) as batch_op:
+        batch_op.drop_index('ix_audit_line_user')
         batch_op.drop_index('ix_audit_line_subject')
+        batch_op.drop_index('ix_audit_line_at')
         batch_op.drop_index(batch_op.f('ix_audit_line_action'))
 
     op.drop_table('audit_line')
@@ -669,3 +694,4 @@ def downgrade() -> None:
 
     if op.get_bind().dialect.name != "sqlite":
         op.execute("DROP FUNCTION audit_line_append_only() CASCADE")
+        op.execute("DROP FUNCTION audit_seal_counts_on() CASCADE")
