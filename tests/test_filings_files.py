@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session
 
-from models import Filing
+from models import Filing, Setting
 from models.enums import FileKind
+from services import clock
 from services.db import Database
 from services.documents import scan
 from services.errors import Forbidden, NotFound, Refusal, Unavailable
@@ -83,7 +84,8 @@ def test_a_workbook_is_taken_by_its_directory(db: Database, world: World, filing
         ("旧.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x00" * 600, "只接受 PDF"),
         ("压缩包.xlsx", workbook("a.txt"), "只接受 PDF"),
         ("宏.xlsx", workbook("[Content_Types].xml", "xl/workbook.xml", "xl/vbaProject.bin"), "宏"),
-        ("爬出.xlsx", workbook("[Content_Types].xml", "xl/workbook.xml", "xl/../../evil"), "损坏"),
+        ("爬出.xlsx", workbook("[Content_Types].xml", "xl/workbook.xml", "xl/../../evil"), "异常"),
+        ("夹带.xlsx", workbook("[Content_Types].xml", "xl/workbook.xml", "xl/embeddings/oleObject1.bin"), "夹带"),
         ("截断.xlsx", workbook()[:-30], "损坏"),
         ("大.pdf", b"%PDF-" + b"0" * scan.MAX_BYTES, "20 MB"),
     ],
@@ -109,6 +111,14 @@ def test_hostile_and_broken_files_are_refused_in_words_and_leave_nothing(
         ("...", "未命名.pdf"),
         ("很" * 300 + ".pdf", "很" * files.LONGEST_NAME + ".pdf"),
         ("evil.html", "evil.html.pdf"),
+        ("CON", "_CON.pdf"),
+        ("nul.pdf", "_nul.pdf"),
+        ("LPT1 .txt", "_LPT1 .txt.pdf"),
+        ("console.pdf", "console.pdf"),
+        ("..\\..\\windows\\system.ini", "system.ini.pdf"),
+        ("合同.pdf\x00.exe", "合同.pdf.exe.pdf"),
+        ("\u202e\u2066\u200f", "未命名.pdf"),
+        ("\ud800.pdf", "pdf.pdf"),
     ],
 )
 def test_names_are_made_harmless(typed: str, shown: str) -> None:
@@ -138,22 +148,62 @@ def test_a_full_disk_is_said_plainly(
     assert list(on_disk(data_dir)) == []
 
 
-def test_the_number_of_files_is_limited(
-    db: Database, world: World, filing: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(files, "MOST_FILES", 1)
+def cap(s: Session, name: str, value: int) -> None:
+    s.add(Setting(name=f"files.{name}", value=value, set_at=clock.now()))
+
+
+def test_the_number_of_files_is_limited(db: Database, world: World, filing: int) -> None:
+    db.write(cap, "per_filing", 1)
     attach(db, world, filing, "一.pdf", PDF)
     with pytest.raises(Refusal, match="最多上传 1 个"):
         attach(db, world, filing, "二.pdf", PDF)
 
 
-def test_the_space_of_a_unit_is_limited(
-    db: Database, world: World, filing: int, monkeypatch: pytest.MonkeyPatch
+HALF = PDF + b"\n" * (600 * 1024)  # two of them do not fit into a megabyte
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("unit_mb", "本单位的文件已占用"),
+        ("unit_kept_mb", "含已删除、留作记录的"),
+        ("total_mb", "系统的附件空间（1 MB）已用完"),
+    ],
+)
+def test_the_space_of_a_unit_and_of_the_whole_is_limited(
+    db: Database, world: World, filing: int, name: str, said: str
 ) -> None:
-    monkeypatch.setattr(files, "QUOTA", len(PDF))
-    attach(db, world, filing, "一.pdf", PDF)
-    with pytest.raises(Refusal, match="已占用"):
-        attach(db, world, filing, "二.pdf", PDF)
+    db.write(cap, name, 1)
+    attach(db, world, filing, "一.pdf", HALF)
+    with pytest.raises(Refusal, match=said):
+        attach(db, world, filing, "二.pdf", HALF)
+
+
+def test_who_removes_a_file_has_room_again_but_not_for_ever(db: Database, world: World, filing: int) -> None:
+    db.write(cap, "unit_mb", 1)
+    db.write(cap, "unit_kept_mb", 2)
+    for _ in range(3):
+        db.write(files.remove, world.filer, attach(db, world, filing, "一.pdf", HALF).id)
+    with pytest.raises(Refusal, match="含已删除"):
+        attach(db, world, filing, "二.pdf", HALF)
+
+
+def test_two_uploads_at_once_do_not_pass_the_cap_together(db: Database, world: World, filing: int) -> None:
+    db.write(cap, "per_filing", 1)
+    placed = [files.place("合同.pdf", PDF) for _ in range(2)]  # both were let in before either was written
+    db.write(files.store, world.filer, filing, FileKind.EVIDENCE, "合同.pdf", placed[0])
+    with pytest.raises(Refusal, match="最多上传 1 个"):
+        db.write(files.store, world.filer, filing, FileKind.EVIDENCE, "合同.pdf", placed[1])
+
+
+def test_the_last_of_the_disk_is_left_for_the_database(
+    sqlite_db: Database, sqlite_world: World, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filing = opened(sqlite_db, sqlite_world.filer)
+    monkeypatch.setattr(files, "LEAST_FREE", 1 << 60)
+    with pytest.raises(Unavailable, match="磁盘空间不足"):
+        attach(sqlite_db, sqlite_world, filing, "合同.pdf", PDF)
+    assert list(on_disk(data_dir)) == []
 
 
 @pytest.mark.parametrize("who", ["other", "far", "county", "city", "ministry", "expert", "admin"])

@@ -12,6 +12,8 @@ from services.errors import Unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 _two_at_a_time = BoundedSemaphore(2)
+# What a child that reads strangers' files gets of our environment: no passwords, no database.
+_PASSED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "TEMP", "SYSTEMROOT")
 
 
 class Failed(Exception):
@@ -28,7 +30,11 @@ def run(module: str, arguments: tuple[str, ...], content: bytes, seconds: float)
             input=content,
             capture_output=True,
             timeout=seconds,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            env={
+                **{name: os.environ[name] for name in _PASSED if name in os.environ},
+                "PYTHONPATH": str(ROOT),
+                "OMP_NUM_THREADS": "1",
+            },
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -38,3 +44,13 @@ def run(module: str, arguments: tuple[str, ...], content: bytes, seconds: float)
     if done.returncode or not done.stdout:
         raise Failed
     return done.stdout
+
+
+def limit(memory: int, cpu_seconds: int) -> None:
+    """For the child itself: bind it to so many bytes and seconds of work."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits; the time limit of the parent remains
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))

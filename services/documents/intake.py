@@ -21,6 +21,7 @@ from services.forms.findings import CellValue, Finding
 from services.forms.sheet import Sheet
 from services.forms.template import REMARK_SLOT, UNIT_SLOT, Address, FormField, FormTemplate
 
+SHEETS = (REF_SHEET, FORM_SHEET)
 _SECONDS = 40
 _ORDER = (FindingLevel.ERROR, FindingLevel.WARNING, FindingLevel.NOTE)
 _WHITE = re.compile(r"[ \t\u00a0\u3000]+")
@@ -76,7 +77,11 @@ class Preview:
 
 def read(content: bytes, template: FormTemplate, *, credit_code: str, unit_name: str) -> Intake:
     """Read a workbook for this form, year and unit; raises :class:`Refusal` if it is another one's or no workbook of ours."""
-    found = _sheets(content)
+    return understood(_sheets(content), template, credit_code=credit_code, unit_name=unit_name)
+
+
+def understood(found: Mapping[str, Cells], template: FormTemplate, *, credit_code: str, unit_name: str) -> Intake:
+    """What the cells of both sheets mean for this form, year and unit (对应)."""
     about = {found[REF_SHEET][r, 1].text: _text_at(found[REF_SHEET], r, 2) for r, c in found[REF_SHEET] if c == 1}
     problems = list(_identity(about, template, credit_code, unit_name))
     sheet = found[FORM_SHEET]
@@ -153,7 +158,7 @@ def _label(template: FormTemplate, address: Address | None) -> str:
 
 def _sheets(content: bytes) -> dict[str, Cells]:
     try:
-        return spreadsheet.read(content, (REF_SHEET, FORM_SHEET))
+        return spreadsheet.read(content, SHEETS)
     except Refusal as refusal:
         if refusal.message == spreadsheet.WORDS["sheet"].format(REF_SHEET):
             raise Refusal(

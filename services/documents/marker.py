@@ -11,6 +11,8 @@ import json
 import sys
 from typing import Any
 
+from services.documents import child
+
 AUTHOR = "绿册"
 PROBLEM_SHEET = "问题"
 MEMORY = 1024 * 1024 * 1024
@@ -23,9 +25,7 @@ _WIDTHS = (8, 8, 12, 40, 100)
 
 
 def main() -> int:
-    from services.documents.reader import limit
-
-    limit(MEMORY, CPU_SECONDS)
+    child.limit(MEMORY, CPU_SECONDS)
     head, _, content = sys.stdin.buffer.read().partition(b"\n")
     order = json.loads(head)
     sys.stdout.buffer.write(marked(content, order["sheet"], order["marks"]))

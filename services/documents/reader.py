@@ -14,11 +14,12 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from services.documents import codes
+from services.documents import child, codes
 
 MAX_PAGES = 60
 MAX_SIDE = 2400  # points; A4 is 842
 MAX_PIXELS = 60_000_000
+MAX_DECODED = 64 * 1024 * 1024  # bytes that a picture fills while it is read
 MEMORY = 1_536 * 1024 * 1024
 CPU_SECONDS = 40
 
@@ -26,6 +27,13 @@ _DPI, _FINE_DPI = 150, 220
 _LONGEST = 3000  # pixels
 _BUDGET = 22.0  # seconds for all pages; later ones get the quick look only
 _THRESHOLDS = (110, 80, 140, 60, 170, 45, 195)
+_MOST_NESTED = 100_000  # direct objects inside one object
+_ACTIVE_KEYS = frozenset({"/JS", "/JavaScript", "/EmbeddedFiles", "/EF", "/XFA", "/RichMediaContent"})
+_ACTIVE_ACTIONS = frozenset(
+    f"/{name}"
+    for name in ("JavaScript", "Launch", "ImportData", "SubmitForm", "GoToE", "GoToR", "Rendition", "RichMediaExecute")
+)
+_ACTIVE_NOTES = frozenset({"/FileAttachment", "/RichMedia", "/Movie", "/Sound", "/Screen", "/3D"})
 _INK, _SEAL = 60, 0.0008  # how much redder than blue and green; share of such pixels on a page that bears a seal
 
 
@@ -34,7 +42,7 @@ class Refused(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    limit(MEMORY, CPU_SECONDS)
+    child.limit(MEMORY, CPU_SECONDS)
     content = sys.stdin.buffer.read()
     task, kind, *rest = arguments
     try:
@@ -88,6 +96,7 @@ class _Pdf:
     def __init__(self, content: bytes) -> None:
         import pypdfium2
 
+        _refuse_active(content)
         self._raw = pypdfium2.raw
         try:
             self._document = pypdfium2.PdfDocument(content)
@@ -98,8 +107,6 @@ class _Pdf:
             raise Refused("broken")
         if self.pages > MAX_PAGES:
             raise Refused("pages")
-        if self._raw.FPDFDoc_GetJavaScriptActionCount(self._document) > 0 or self._document.count_attachments() > 0:
-            raise Refused("active")
         if any(not 0 < side <= MAX_SIDE for page in range(self.pages) for side in self._document.get_page_size(page)):
             raise Refused("side")
 
@@ -132,6 +139,47 @@ class _Pdf:
         return ours
 
 
+def _refuse_active(content: bytes) -> None:
+    """Scripts, programs to start, embedded files, encryption: looked for in every object, however it is packed or spelt."""
+    import pikepdf
+
+    try:
+        with pikepdf.open(io.BytesIO(content)) as document:
+            if document.is_encrypted:
+                raise Refused("password")
+            if any(_is_active(found) for found in document.objects):
+                raise Refused("active")
+    except pikepdf.PasswordError:
+        raise Refused("password") from None
+    except (pikepdf.PdfError, ValueError, RuntimeError, RecursionError, OverflowError):
+        raise Refused("broken") from None
+
+
+def _is_active(found: Any) -> bool:
+    """Whether an object, or one written inside it, does more than stand on a page."""
+    import pikepdf
+
+    waiting, seen = [found], 0
+    while waiting:
+        one = waiting.pop()
+        seen += 1
+        if seen > _MOST_NESTED:
+            raise Refused("broken")
+        if isinstance(one, pikepdf.Array):
+            inside = list(one)
+        elif isinstance(one, (pikepdf.Dictionary, pikepdf.Stream)):
+            keys = dict((one.stream_dict if isinstance(one, pikepdf.Stream) else one).items())
+            if not _ACTIVE_KEYS.isdisjoint(keys):
+                return True
+            if str(keys.get("/S", "")) in _ACTIVE_ACTIONS or str(keys.get("/Subtype", "")) in _ACTIVE_NOTES:
+                return True
+            inside = list(keys.values())
+        else:
+            continue
+        waiting.extend(part for part in inside if isinstance(part, pikepdf.Object) and not part.is_indirect)
+    return False
+
+
 class _Picture:
     pages = 1
 
@@ -142,9 +190,14 @@ class _Picture:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             image: Any = Image.open(io.BytesIO(content), formats=("JPEG", "PNG"))
-            if image.width * image.height > MAX_PIXELS:
+            pixels, deep = image.width * image.height, 4 if image.mode[0] in "IF" else 1
+            image.draft("RGB", (_LONGEST, _LONGEST))  # a JPEG is read at half or a quarter of its size
+            if "progressive" not in image.info:
+                decoded = image.width * image.height * len(image.getbands()) * deep
+            else:  # all its coefficients are held, two bytes each
+                decoded = pixels * len(image.getbands()) * 2
+            if pixels > MAX_PIXELS or decoded > MAX_DECODED:
                 raise Refused("pixels")
-            image.draft("RGB", (_LONGEST, _LONGEST))
             image = ImageOps.exif_transpose(image).convert("RGB")
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise Refused("pixels") from None
@@ -206,16 +259,6 @@ def _red_ink(image: Any) -> tuple[bool, bool]:
     redder = ImageChops.subtract(red, ImageChops.lighter(green, blue)).histogram()
     pixels = small.width * small.height
     return sum(redder[25:]) / pixels > 0.0002, sum(redder[_INK:]) / pixels > _SEAL
-
-
-def limit(memory: int, cpu_seconds: int) -> None:
-    """Bind this process to so many bytes and seconds of work."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limits; the time limit of the parent remains
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
 
 
 if __name__ == "__main__":

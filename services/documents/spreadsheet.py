@@ -1,11 +1,16 @@
 """A bounded reader of uploaded workbooks (xlsx): what a file claims is checked before anything is unpacked, and only the
 named sheets are read. Styles, merges, charts, macros and external links are never looked at; formulas keep their last value.
+
+``read`` asks a limited child process, which is this module run as ``python -m services.documents.spreadsheet``: on standard
+input one JSON line with the names of the sheets and then the workbook, on standard output the cells as JSON.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import re
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -13,15 +18,18 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import PurePosixPath
 from typing import Any, Literal
-from xml.parsers import expat
+from xml.sax import SAXException
+from xml.sax.handler import ContentHandler
 
+from defusedxml.common import DefusedXmlException
+from defusedxml.expatreader import DefusedExpatParser
+
+from services.documents import child
 from services.errors import Refusal
 
-MAX_BYTES = 5 * 1024 * 1024
-MAX_ENTRIES = 200
-MAX_PART = 24 * 1024 * 1024
-MAX_TOTAL = 40 * 1024 * 1024
-MAX_RATIO, RATIO_FROM = 200, 1024 * 1024  # packed 200 times smaller is a bomb, from 1 MB on
+MB = 1024 * 1024
+MEMORY, CPU_SECONDS, SECONDS = 384 * MB, 10, 20
+MAX_RATIO, RATIO_FROM = 200, MB  # packed 200 times smaller is a bomb, from 1 MB on
 MAX_ROWS, MAX_COLUMNS, MAX_CELLS = 2000, 64, 12_000
 MAX_STRINGS, MAX_CHARACTERS = 40_000, 2_000_000
 MAX_DEPTH = 40
@@ -29,7 +37,7 @@ _CHUNK = 64 * 1024
 _DIGITS = 15  # a spreadsheet keeps no more: 0.30000000000000004 means 0.3
 
 _BROKEN = (
-    expat.ExpatError,
+    SAXException,
     zipfile.BadZipFile,
     zlib.error,
     KeyError,
@@ -43,15 +51,30 @@ _PLACE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 WORDS: Mapping[str, str] = {
-    "size": "工作簿超过 5 MB。请只导入系统导出的动态管理表，去掉其中的图片和其他工作表后再试。",
-    "xls": "这是旧版 .xls 文件，或是加了密码的工作簿。请另存为不加密的“Excel 工作簿（.xlsx）”后再导入。",
+    "size": "工作簿超过 {} MB。请去掉其中的图片和用不到的工作表后再试。",
+    "xls": "这是旧版 .xls 文件，或是加了密码的工作簿。请另存为不加密的“Excel 工作簿（.xlsx）”后再试。",
     "kind": "这不是 .xlsx 工作簿。请使用系统“导出为EXCEL”的文件，在 Excel 或 WPS 中填写并保存为 .xlsx 后再导入。",
-    "broken": "工作簿已损坏或不完整，无法打开。请在 Excel 或 WPS 中重新保存为 .xlsx 后再导入。",
-    "macros": "工作簿中含有宏，不能接收。请另存为不含宏的“Excel 工作簿（.xlsx）”后再导入。",
-    "bomb": "工作簿的内容异常庞大或结构异常，没有打开。请在系统中重新“导出为EXCEL”，把填写内容复制过去后再导入。",
+    "broken": "工作簿已损坏或不完整，无法打开。请在 Excel 或 WPS 中重新保存为 .xlsx 后再试。",
+    "macros": "工作簿中含有宏，不能接收。请另存为不含宏的“Excel 工作簿（.xlsx）”后再试。",
+    "active": "工作簿中夹带了其他文件或控件，不能接收。请删除其中插入的对象和控件，另存为 .xlsx 后再试。",
+    "bomb": "工作簿的内容异常庞大或结构异常，没有打开。请把需要的内容复制到新的工作簿（导入时用系统“导出为EXCEL”的文件），保存后再试。",
     "large": f"工作表过大（最多 {MAX_ROWS} 行、{MAX_COLUMNS} 列）。请只保留系统导出的动态管理表，删除表外的内容后再导入。",
     "sheet": "工作簿中没有“{}”工作表。请使用系统“导出为EXCEL”的文件，不要改动工作表名称。",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How large a workbook may be: the file, and what its directory says of its parts. In bytes."""
+
+    file: int
+    entries: int
+    part: int
+    total: int
+
+
+READ = Bounds(5 * MB, 200, 24 * MB, 40 * MB)  # what we read ourselves
+KEPT = Bounds(20 * MB, 1000, 100 * MB, 200 * MB)  # what is only kept, with pictures inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +89,48 @@ class RawCell:
 Cells = dict[tuple[int, int], RawCell]  # (row, column) from 1
 
 
-def check(content: bytes) -> None:
-    """Whether a file is a workbook that may be kept or read; raises :class:`Refusal`."""
-    _opened(content).close()
+def check(content: bytes, bounds: Bounds = KEPT) -> None:
+    """Whether a file is a workbook that may be kept: its directory alone is looked at. Raises :class:`Refusal`."""
+    _opened(content, bounds).close()
 
 
 def read(content: bytes, names: Iterable[str]) -> dict[str, Cells]:
-    """The cells of the named sheets; raises :class:`Refusal` with a sentence. 5 ms for a form, at most 0.2 s for anything."""
-    with _opened(content) as parts:
+    """The cells of the named sheets, read in a limited child process (受限子进程); raises :class:`Refusal` with a sentence."""
+    check(content, READ)
+    order = json.dumps(list(names)).encode() + b"\n" + content
+    try:
+        answer = json.loads(child.run("services.documents.spreadsheet", (), order, SECONDS))
+    except child.Failed:
+        raise _refusal("bomb") from None
+    if "refused" in answer:
+        raise Refusal(answer["refused"], field="file")
+    return {
+        name: {(row, column): RawCell(text, kind, formula) for row, column, text, kind, formula in cells}
+        for name, cells in answer["sheets"].items()
+    }
+
+
+def main() -> int:
+    child.limit(MEMORY, CPU_SECONDS)
+    head, _, content = sys.stdin.buffer.read().partition(b"\n")
+    answer: dict[str, Any]
+    try:
+        found = parse(content, json.loads(head))
+        answer = {
+            "sheets": {
+                name: [(*place, cell.text, cell.kind, cell.formula) for place, cell in cells.items()]
+                for name, cells in found.items()
+            }
+        }
+    except Refusal as refusal:
+        answer = {"refused": refusal.message}
+    sys.stdout.write(json.dumps(answer))
+    return 0
+
+
+def parse(content: bytes, names: Iterable[str]) -> dict[str, Cells]:
+    """What the child does; raises :class:`Refusal`."""
+    with _opened(content, READ) as parts:
         try:
             places = _sheet_places(parts)
             strings: list[str] | None = None
@@ -85,6 +142,8 @@ def read(content: bytes, names: Iterable[str]) -> dict[str, Cells]:
                     strings = _shared_strings(parts)
                 found[name] = _sheet(parts, places[name], strings)
             return found
+        except DefusedXmlException:
+            raise _refusal("bomb") from None
         except _BROKEN:
             raise _refusal("broken") from None
 
@@ -93,9 +152,9 @@ def _refusal(word: str) -> Refusal:
     return Refusal(WORDS[word], field="file")
 
 
-def _opened(content: bytes) -> zipfile.ZipFile:
-    if len(content) > MAX_BYTES:
-        raise _refusal("size")
+def _opened(content: bytes, bounds: Bounds) -> zipfile.ZipFile:
+    if len(content) > bounds.file:
+        raise Refusal(WORDS["size"].format(bounds.file // MB), field="file")
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise _refusal("xls")
     if not content.startswith(b"PK\x03\x04"):
@@ -105,18 +164,18 @@ def _opened(content: bytes) -> zipfile.ZipFile:
     except _BROKEN:
         raise _refusal("broken") from None
     try:
-        _check_directory(parts)
+        _check_directory(parts, bounds)
     except Refusal:
         parts.close()
         raise
     return parts
 
 
-def _check_directory(parts: zipfile.ZipFile) -> None:
+def _check_directory(parts: zipfile.ZipFile, bounds: Bounds) -> None:
     entries = parts.infolist()
     names = [entry.filename for entry in entries]
     folded = [name.casefold() for name in names]
-    if len(entries) > MAX_ENTRIES or len(set(folded)) != len(folded):
+    if len(entries) > bounds.entries or len(set(folded)) != len(folded):
         raise _refusal("bomb")
     if any(name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts for name in names):
         raise _refusal("bomb")
@@ -124,50 +183,51 @@ def _check_directory(parts: zipfile.ZipFile) -> None:
         raise _refusal("xls")
     if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in entries):
         raise _refusal("broken")
-    if any(entry.file_size > MAX_PART for entry in entries) or sum(e.file_size for e in entries) > MAX_TOTAL:
+    if any(e.file_size > bounds.part for e in entries) or sum(e.file_size for e in entries) > bounds.total:
         raise _refusal("bomb")
     if any(e.file_size > RATIO_FROM and e.file_size > MAX_RATIO * max(1, e.compress_size) for e in entries):
         raise _refusal("bomb")
     if "xl/workbook.xml" not in folded:
         raise _refusal("kind")
-    if any(name.endswith("vbaproject.bin") for name in folded):
+    if any("vbaproject" in name or name.startswith("xl/macrosheets/") for name in folded):
         raise _refusal("macros")
+    if any(name.startswith(("xl/embeddings/", "xl/activex/")) for name in folded):
+        raise _refusal("active")
+
+
+class _Handler(ContentHandler):
+    """Local names without their prefix; no depth beyond ``MAX_DEPTH``."""
+
+    def __init__(self, start: Any, end: Any, text: Any) -> None:
+        super().__init__()
+        self._start, self._end, self._depth = start, end, 0
+        if text:
+            self.characters = text  # type: ignore[method-assign]
+
+    def startElement(self, name: str, attrs: Any) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _refusal("bomb")
+        self._start(name.rpartition(":")[2], attrs)
+
+    def endElement(self, name: str) -> None:
+        self._depth -= 1
+        if self._end:
+            self._end(name.rpartition(":")[2])
 
 
 def _parse(parts: zipfile.ZipFile, name: str, start: Any, end: Any = None, text: Any = None) -> None:
-    """Feed one part to expat, at most ``MAX_PART`` bytes whatever the directory said; no DTD, no depth."""
-    parser = expat.ParserCreate(namespace_separator="}")
-    parser.buffer_text = True
-    depth = 0
-
-    def opening(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > MAX_DEPTH:
-            raise _refusal("bomb")
-        start(tag.rpartition("}")[2], attributes)
-
-    def closing(tag: str) -> None:
-        nonlocal depth
-        depth -= 1
-        if end:
-            end(tag.rpartition("}")[2])
-
-    def forbidden(*_: object) -> None:
-        raise _refusal("bomb")
-
-    parser.StartElementHandler, parser.EndElementHandler = opening, closing
-    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = forbidden
-    if text:
-        parser.CharacterDataHandler = text
+    """Feed one part to the parser, at most ``READ.part`` bytes whatever the directory said; no DTD, no entities."""
+    parser = DefusedExpatParser(forbid_dtd=True)
+    parser.setContentHandler(_Handler(start, end, text))
     with parts.open(name) as stream:
         taken = 0
         while chunk := stream.read(_CHUNK):
             taken += len(chunk)
-            if taken > MAX_PART:
+            if taken > READ.part:
                 raise _refusal("bomb")
-            parser.Parse(chunk, False)
-        parser.Parse(b"", True)
+            parser.feed(chunk)
+        parser.close()
 
 
 def _sheet_places(parts: zipfile.ZipFile) -> dict[str, str]:
@@ -175,14 +235,14 @@ def _sheet_places(parts: zipfile.ZipFile) -> dict[str, str]:
     links: dict[str, str] = {}
     names: dict[str, str] = {}
 
-    def link(tag: str, attributes: dict[str, str]) -> None:
+    def link(tag: str, attributes: Any) -> None:
         if tag == "Relationship" and attributes.get("TargetMode") != "External":
             target = attributes.get("Target", "")
             links[attributes.get("Id", "")] = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
 
-    def sheet(tag: str, attributes: dict[str, str]) -> None:
+    def sheet(tag: str, attributes: Any) -> None:
         if tag == "sheet":
-            key = next((value for name, value in attributes.items() if name.rpartition("}")[2] == "id"), "")
+            key = next((value for name, value in attributes.items() if name.rpartition(":")[2] == "id"), "")
             names[attributes.get("name", "")] = key
 
     _parse(parts, "xl/_rels/workbook.xml.rels", link)
@@ -235,7 +295,7 @@ def _sheet(parts: zipfile.ZipFile, name: str, strings: list[str]) -> Cells:
     gather: list[str] | None = None
     value: list[str] = []
 
-    def start(tag: str, attributes: dict[str, str]) -> None:
+    def start(tag: str, attributes: Any) -> None:
         nonlocal row, column, kind, formula, gather
         if tag == "c":
             row, column = _place(attributes.get("r"), row, column + 1)
@@ -320,4 +380,11 @@ def _place(reference: str | None, row: int, column: int) -> tuple[int, int]:
 
 
 def _unescaped(text: str) -> str:
-    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
+    if "_x" not in text:
+        return text
+    meant = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+    return meant.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # half a character is none
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,38 +1,38 @@
 """Files of a filing or a unit (附件): taken by content, kept under random names outside the application, served after a check.
 
 What lasts (reading a PDF in a child process, writing to the disk) happens in :func:`place`, before any transaction; the row
-follows in :func:`store`. A file whose row was never written is an orphan, which ``doctor`` removes.
+follows in :func:`store`. A file whose row was never written is an orphan, which ``doctor`` names.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import io
 import os
 import re
 import secrets
-import zipfile
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlmodel import Session, col
 
 from models import Filing, Organisation, StoredFile, User
 from models.enums import Action, FileKind
-from services import audit, clock, events, permissions, settings
+from services import audit, clock, events, permissions, policy, settings
 from services.actors import Actor
 from services.db import Database
-from services.documents import scan
+from services.documents import scan, spreadsheet
 from services.errors import Forbidden, NotFound, Refusal, Unavailable
 from services.filings import standing
 from services.filings.views import ActionView, FileView
 from services.perform import perform
 
-MOST_FILES = 50  # of one filing, by one organisation
-QUOTA = 1024 * 1024 * 1024  # bytes of one organisation
+MB = 1024 * 1024
 LONGEST_NAME = 120
+LEAST_FREE = 512 * MB  # left on the disk for the database, whatever the quotas say
 
 # Who stores what: the action that allows it. A stamped scan comes in through ``stamps``, a licence belongs to no filing.
 ACTIONS: Mapping[FileKind, Action] = {
@@ -54,10 +54,9 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     scan.XLSX: (".xlsx",),
 }
 KINDS = "只接受 PDF、JPG、PNG 和 XLSX 文件，单个不超过 20 MB。请转换后再上传。"
-BROKEN_XLSX = "这个 Excel 文件已损坏，或者不是 .xlsx 格式。请用 Excel 或 WPS 打开后另存为 .xlsx 再上传。"
-MACROS = "这个 Excel 文件含有宏，不能接收。请另存为不带宏的 .xlsx 后再上传。"
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f<>:\"/\\|?*\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_DEVICES = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)  # no file on Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,28 +83,54 @@ def upload(db: Database, actor: Actor, filing_id: int | None, kind: FileKind, na
 
 
 def check_upload(s: Session, actor: Actor, filing_id: int | None, kind: FileKind, size: int) -> None:
-    """Refuse what would be refused later, before the file is read: permission, number and quota."""
+    """Refuse what would be refused later, before the file is read: permission, number and quotas."""
     organisation_id = _authorized(s, actor, filing_id, kind)
     if size > scan.MAX_BYTES:
         raise Refusal(scan.WORDS["size"], field="file")
-    mine = col(StoredFile.organisation_id) == organisation_id, col(StoredFile.removed_at).is_(None)
+    _need_room(s, organisation_id, filing_id, size)
+
+
+def _need_room(s: Session, organisation_id: int, filing_id: int | None, size: int) -> None:
+    """The caps of a filing, of an organisation and of the whole (配额): policy values ``files.…``."""
+
+    def cap(name: str) -> int:
+        return int(policy.value(s, f"files.{name}", year=clock.today().year))
+
+    alive = col(StoredFile.removed_at).is_(None)
+    mine = col(StoredFile.organisation_id) == organisation_id
     if filing_id is not None:
-        count = s.execute(select(func.count()).where(*mine, col(StoredFile.filing_id) == filing_id)).scalar_one()
-        if count >= MOST_FILES:
-            raise Refusal(f"一份表最多上传 {MOST_FILES} 个文件。请先删除不需要的文件，或合并后再上传。", field="file")
-    used = s.execute(select(func.coalesce(func.sum(col(StoredFile.size)), 0)).where(*mine)).scalar_one()
-    if used + size > QUOTA:
+        here = mine, alive, col(StoredFile.filing_id) == filing_id
+        if s.execute(select(func.count()).where(*here)).scalar_one() >= (most := cap("per_filing")):
+            raise Refusal(f"一份表最多上传 {most} 个文件。请先删除不需要的文件，或合并后再上传。", field="file")
+    shown, kept, total = s.execute(
+        select(
+            func.coalesce(func.sum(case((mine & alive, col(StoredFile.size)), else_=0)), 0),
+            func.coalesce(func.sum(case((mine, col(StoredFile.size)), else_=0)), 0),
+            func.coalesce(func.sum(col(StoredFile.size)), 0),
+        )
+    ).one()
+    if shown + size > (most := cap("unit_mb")) * MB:
         raise Refusal(
-            f"本单位的文件已占用 {used // 1024**2} MB，加上这个文件将超过 {QUOTA // 1024**2} MB。请先删除不需要的文件。",
+            f"本单位的文件已占用 {shown // MB} MB，加上这个文件将超过 {most} MB。请先删除不需要的文件，或压缩后再上传。",
             field="file",
         )
+    if kept + size > (most := cap("unit_kept_mb")) * MB:
+        raise Refusal(
+            f"本单位上传过的文件（含已删除、留作记录的）已达 {kept // MB} MB，上限是 {most} MB。请联系系统管理员调整上限。",
+            field="file",
+        )
+    if total + size > (most := cap("total_mb")) * MB:
+        raise Refusal(f"系统的附件空间（{most} MB）已用完，暂时不能上传。请联系系统管理员调整上限。", field="file")
 
 
 def place(name: str, content: bytes, kind: FileKind = FileKind.OTHER) -> Placed:
     """Look at the content and write it to the disk under a random name (落盘); raises Refusal for what is not taken."""
-    if kind not in SCANS and _looks_like_zip(content):
+    if kind not in SCANS and content.startswith(b"PK\x03\x04"):
         media_type, pages = scan.XLSX, 0
-        _check_workbook(content)
+        try:
+            spreadsheet.check(content)
+        except Refusal as refusal:
+            raise Refusal(KINDS, field="file") if refusal.message == spreadsheet.WORDS["kind"] else refusal from None
     else:
         media_type, pages = _inspected(name, content, kind)
     stored_name = secrets.token_hex(16)
@@ -126,8 +151,7 @@ def store(
     """Write the row of a file (登记附件). Give it a :class:`Placed`; bytes are placed first, for seeding and tests."""
     if kind is FileKind.STAMPED_SCAN:
         raise Forbidden("盖章扫描件要核对校验码，请在“上传盖章扫描件”中上传。")
-    size = content.size if isinstance(content, Placed) else len(content)
-    check_upload(s, actor, filing_id, kind, size)
+    _authorized(s, actor, filing_id, kind)
     placed = content if isinstance(content, Placed) else place(name, content, kind)
     row = add_row(s, actor, filing_id, kind, placed)
     detail = f"{kind.caption}：{placed.original_name}（{placed.size} 字节，SHA-256 {placed.sha256}）"
@@ -140,6 +164,8 @@ def store(
 
 
 def add_row(s: Session, actor: Actor, filing_id: int | None, kind: FileKind, placed: Placed) -> StoredFile:
+    """The row alone, for who has asked about the right to it; raises Refusal when there is no room (any more)."""
+    _need_room(s, actor.organisation_id, filing_id, placed.size)
     row = StoredFile(
         kind=kind,
         organisation_id=actor.organisation_id,
@@ -244,6 +270,7 @@ def discard(placed: Placed) -> None:
 def clean_name(name: str, media_type: str) -> str:
     """A file name to show and to offer for download: no path, no control or direction marks, the suffix of its content."""
     plain = _UNSAFE.sub("", re.split(r"[/\\]", name)[-1]).strip(" .") or "未命名"
+    plain = f"_{plain}" if _DEVICES.match(plain) else plain
     suffixes = SUFFIXES[media_type]
     stem, dot, suffix = plain.rpartition(".")
     if dot and f".{suffix.lower()}" in suffixes:
@@ -297,33 +324,12 @@ def _inspected(name: str, content: bytes, kind: FileKind) -> tuple[str, int]:
         raise
 
 
-def _looks_like_zip(content: bytes) -> bool:
-    return content.startswith(b"PK\x03\x04")
-
-
-def _check_workbook(content: bytes) -> None:
-    """Only the directory of the zip is read: an xlsx, without macros, odd names or absurd sizes. Nothing is unpacked."""
-    if len(content) > scan.MAX_BYTES:
-        raise Refusal(scan.WORDS["size"], field="file")
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
-        raise Refusal(BROKEN_XLSX, field="file") from None
-    found = [entry.filename for entry in entries]
-    if "[Content_Types].xml" not in found or not any(name.startswith("xl/") for name in found):
-        raise Refusal(KINDS, field="file")
-    if any("vbaproject" in name.lower() for name in found):
-        raise Refusal(MACROS, field="file")
-    odd = len(set(found)) != len(found) or any(name.startswith("/") or ".." in name.split("/") for name in found)
-    if odd or len(found) > 1000 or sum(entry.file_size for entry in entries) > 200 * 1024**2:
-        raise Refusal(BROKEN_XLSX, field="file")
-
-
 def _write(path: Path, content: bytes) -> None:
     """Durable before it is known: written beside, flushed to the disk, then renamed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if shutil.disk_usage(path.parent).free < LEAST_FREE + len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         beside = path.with_suffix(".part")
         with beside.open("xb") as target:
             target.write(content)
