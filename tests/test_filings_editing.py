@@ -14,7 +14,7 @@ from models.enums import FilingStatus
 from services import clock, events
 from services.db import Database
 from services.errors import Conflict, NotFound, Refusal
-from services.filings import desk, room, working
+from services.filings import desk, room, sheets, working
 from services.filings.views import CellEdit, SheetPatch
 from tests.conftest import World
 from tests.filing_kit import draft
@@ -267,6 +267,32 @@ def test_another_process_on_the_same_database_is_noticed(db: Database, world: Wo
     finally:
         elsewhere.close()
     assert patch.conflicts == {"gross_output:2024": ("4000", "5000")}
+
+
+def test_the_first_edit_after_opening_the_page_does_not_read_the_sheet_again(
+    db: Database, world: World, filing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db.read(sheets.sheet, world.filer, filing)
+    monkeypatch.setattr(working, "load", lambda *_: pytest.fail("read again"))
+    patch = type_in(db, world.filer, filing, gross_output_2024="3000")
+    assert patch.revision == revision(db, filing)
+
+
+def test_a_sheet_that_was_overtaken_since_the_page_was_opened_overwrites_nothing(
+    db: Database, world: World, filing: int
+) -> None:
+    type_in(db, world.filer, filing, gross_output_2024="3000")
+    db.write(room.leave, filing)
+    elsewhere = Database(db.url)
+    try:
+        put(elsewhere, world.signer, filing, {"gross_output:2023": "2000"})  # works on a copy of its own from here on
+        db.read(sheets.sheet, world.filer, filing)
+        put(elsewhere, world.signer, filing, {"gross_output:2024": "4000"})
+        patch = put(db, world.filer, filing, {"gross_output:2024": "5000"}, seen={"gross_output:2024": "3000"})
+    finally:
+        elsewhere.close()
+    assert patch.conflicts == {"gross_output:2024": ("4000", "5000")}
+    assert stored(db, filing, "gross_output:2024") == "4000"
 
 
 def test_unchanged_text_is_never_acknowledged_from_a_stale_copy(db: Database, world: World, filing: int) -> None:

@@ -1,8 +1,9 @@
 """Sheets kept in memory while they are being edited (工作副本), so that one cell costs one small transaction.
 
-Only the writing thread enters here. A room holds what its last transaction wrote; it is trusted again only after that
-transaction was committed, which the room learns from the very event that tells everybody else. Whatever else happened
-(a rollback, a failed commit, another process) shows as a revision that does not fit, and the sheet is read again.
+Only the writing thread enters here; a page that is opened hands over the sheet it has read. A room holds what its last
+transaction wrote; it is trusted again only after that transaction was committed, which the room learns from the very event
+that tells everybody else. Whatever else happened (a rollback, a failed commit, another process) shows as a revision that
+does not fit, and the sheet is read again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Lock
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, select
@@ -53,7 +55,7 @@ class Room:
     scope: frozenset[Address] | None
     window: Window | None
     dates_read: datetime
-    fresh: bool = True  # read in this very transaction
+    fresh: bool  # read in this very transaction
     pending: SheetPatch | None = None  # the answer whose commit is not known yet
     cleared: set[tuple[int, Role]] = field(default_factory=set)  # people who may edit, asked of ``permissions`` once
 
@@ -67,13 +69,18 @@ class Room:
 
 
 _rooms: WeakKeyDictionary[Engine, OrderedDict[int, Room]] = WeakKeyDictionary()
+_offered: dict[tuple[str, int], Room] = {}  # by database and filing; readers put in, the writing thread takes out
+_handing_over = Lock()
 
 
 def enter(s: Session, filing_id: int) -> Room:
     """The working copy of a filing, from memory where that is known to be committed; raises NotFound."""
-    rooms = _rooms.setdefault(s.connection().engine, OrderedDict())
+    engine = s.connection().engine
+    rooms = _rooms.setdefault(engine, OrderedDict())
     room = rooms.get(filing_id)
-    if room is None or room.pending is not None:
+    if room is None:
+        return _taken(engine, filing_id) or reload(s, filing_id)
+    if room.pending is not None:
         return reload(s, filing_id)
     rooms.move_to_end(filing_id)
     room.fresh = False
@@ -97,8 +104,32 @@ def reload(s: Session, filing_id: int) -> Room:
     leave(s, filing_id)
     loaded = working.load(s, filing_id)
     filing = loaded.filing
+    window = campaigns.window_of(s, filing.form, filing.year, filing.region_code, filing.organisation_id)
+    return _made(loaded, window, fresh=True)
+
+
+def offer(s: Session, loaded: working.Working, window: Window | None) -> None:
+    """Hand over the sheet that a page was just drawn from (交接), so that its first edit need not read it again.
+
+    Called by readers; ``loaded`` is not theirs any more. A revision that was overtaken meanwhile shows at the first edit.
+    """
+    assert loaded.filing.id is not None
+    with _handing_over:
+        _offered[str(s.connection().engine.url), loaded.filing.id] = _made(loaded, window, fresh=False)
+        while len(_offered) > ROOMS:
+            del _offered[next(iter(_offered))]
+
+
+def _taken(engine: Engine, filing_id: int) -> Room | None:
+    with _handing_over:
+        return _offered.pop((str(engine.url), filing_id), None)
+
+
+def _made(loaded: working.Working, window: Window | None, *, fresh: bool) -> Room:
+    filing = loaded.filing
+    assert filing.id is not None
     return Room(
-        filing_id=filing_id,
+        filing_id=filing.id,
         organisation_id=filing.organisation_id,
         form=filing.form,
         year=filing.year,
@@ -112,8 +143,9 @@ def reload(s: Session, filing_id: int) -> Room:
         notes=loaded.notes,
         stamp_digest=loaded.stamp_digest,
         scope=loaded.scope,
-        window=campaigns.window_of(s, filing.form, filing.year, filing.region_code, filing.organisation_id),
+        window=window,
         dates_read=clock.now(),
+        fresh=fresh,
     )
 
 
@@ -129,7 +161,9 @@ def keep(s: Session, room: Room, answer: SheetPatch) -> None:
 
 def leave(s: Session, filing_id: int) -> None:
     """Forget the working copy (丢弃)."""
-    rooms = _rooms.get(s.connection().engine)
+    engine = s.connection().engine
+    _taken(engine, filing_id)
+    rooms = _rooms.get(engine)
     if rooms is not None:
         rooms.pop(filing_id, None)
 

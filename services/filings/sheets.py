@@ -12,7 +12,7 @@ from models import Filing, FilingVersion, Organisation, Question, Stamp, StoredF
 from models.enums import Action, QuestionStatus
 from services.actors import Actor
 from services.errors import NotFound
-from services.filings import files, opening, standing, working
+from services.filings import files, opening, room, standing, working
 from services.filings.standing import Standing
 from services.filings.views import CellView, FilingHead, FindingView, QuestionView, SheetView, StampView
 from services.forms import digest, layout, reference
@@ -41,7 +41,10 @@ def sheet(s: Session, actor: Actor, filing_id: int) -> SheetView:
     top = _head(s, actor, filing, known, loaded.sheet.digest())
     scope = None if loaded.scope is None else frozenset(map(str, loaded.scope))
     findings = working.finding_views(loaded.sheet, loaded.notes)
-    return _page(s, actor, top, filing, loaded.sheet, findings, scope if top.editable else NOTHING_EDITABLE)
+    page = _page(s, actor, top, filing, loaded.sheet, findings, scope if top.editable else NOTHING_EDITABLE)
+    if top.editable:
+        room.offer(s, loaded, known.window)
+    return page
 
 
 def frozen(s: Session, actor: Actor, version: FilingVersion) -> SheetView:
