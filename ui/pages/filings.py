@@ -72,7 +72,7 @@ async def own_list(actor: Actor, form: Form) -> None:
             label=title, on_act=lambda i, a: filing_actions.run(rows[i], a, refresh), on_sort=lambda key: None
         )
         with table:
-            ui.label("还没有动态管理表。点击上方“新增动态管理表”开始填报。")
+            ui.label("还没有动态管理表。新增以后会显示在这里。")
 
         watched: set[int] = set()
 
