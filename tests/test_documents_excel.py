@@ -6,6 +6,7 @@ import io
 import shutil
 import subprocess
 import zipfile
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from services.documents import excel, intake
 from services.documents.snapshot import FilingSnapshot
 from services.forms import reference
 from services.forms.sheet import Sheet
-from services.forms.template import UNIT_SLOT, Address
+from services.forms.template import UNIT_SLOT, Address, FormField, Part
 from tests import papers
 
 HOSTILE = ('=HYPERLINK("http://example.com","点")', "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "a\x00\x0bb")
@@ -42,6 +43,20 @@ def rows(book: Any) -> dict[str, int]:
 def column(book: Any, role: str) -> int:
     sheet = book[excel.FORM_SHEET]
     return next(c for c in range(1, sheet.max_column + 1) if sheet.cell(1, c).value == role)
+
+
+def _with_field(parts: tuple[Part, ...], asked: FormField) -> tuple[Part, ...]:
+    """The parts with one field put in the place of the one with its key."""
+    return tuple(
+        replace(
+            part,
+            sections=tuple(
+                replace(section, fields=tuple(asked if one.key == asked.key else one for one in section.fields))
+                for section in part.sections
+            ),
+        )
+        for part in parts
+    )
 
 
 def test_every_field_has_its_row_with_its_key_in_the_order_of_the_form(full: FilingSnapshot, book: Any) -> None:
@@ -120,6 +135,21 @@ def test_the_lists_behind_the_drop_downs_are_whole(book: Any) -> None:
             assert check.formula1 in book.defined_names
 
 
+def test_a_drop_down_offers_what_the_form_adds_to_a_list_of_standards(full: FilingSnapshot) -> None:
+    fields = dict(full.template.fields)
+    asked = fields["product1_energy_standard"]
+    fields[asked.key] = replace(asked, choices=(*asked.choices, "地方标准"))
+    template = replace(full.template, fields=fields, parts=_with_field(full.template.parts, fields[asked.key]))
+    book = openpyxl.load_workbook(io.BytesIO(excel.blank_workbook(replace(full, template=template))))
+    columns = [[cell.value for cell in col if cell.value] for col in book[excel.LIST_SHEET].iter_cols()]
+    assert [*asked.choices, "地方标准"] in columns
+
+
+def test_several_answers_are_named_where_no_drop_down_can_offer_them(full: FilingSnapshot, book: Any) -> None:
+    guidance = book[excel.FORM_SHEET].cell(rows(book)["ems_functions"], column(book, "guidance")).value
+    assert "；".join(full.template.fields["ems_functions"].choices) in guidance
+
+
 def test_the_workbook_says_in_a_hidden_sheet_whose_it_is(full: FilingSnapshot, book: Any) -> None:
     hidden = book[excel.REF_SHEET]
     about = {row[0]: row[1] for row in hidden.iter_rows(values_only=True)}
@@ -132,7 +162,8 @@ def test_the_workbook_says_in_a_hidden_sheet_whose_it_is(full: FilingSnapshot, b
 def test_it_prints_on_a4_with_its_head_on_every_page(book: Any) -> None:
     sheet = book[excel.FORM_SHEET]
     assert sheet.page_setup.orientation == "landscape" and sheet.page_setup.fitToWidth == 1
-    assert sheet.print_title_rows == "$2:$3" and sheet.freeze_panes == "C5"
+    assert sheet.print_title_rows == "$4:$5" and sheet.freeze_panes == "C6"
+    assert sheet.cell(5, column(book, "2024")).value == "2024年指标值" and sheet.cell(4, 2).value.startswith("填报单位")
     assert sheet.column_dimensions["A"].hidden and sheet.row_dimensions[1].hidden
 
 

@@ -22,6 +22,7 @@ from services.documents.pdf import unit_of
 from services.documents.sheets import Look, Page, letter
 from services.documents.snapshot import FilingSnapshot
 from services.forms import cells, reference
+from services.forms.expressions import CHOICE_SEPARATOR
 from services.forms.template import REMARK_SLOT, UNIT_SLOT, FormField, FormTemplate, Part, Section
 
 SCHEMA = 1  # of the hidden codes
@@ -32,6 +33,7 @@ EMPTY_HINT = "没有此项填“不涉及”，全年停产填“停产”"
 CODE, LABEL, PARAMETER, UNIT, FIRST_YEAR = 1, 2, 3, 4, 5
 _WIDTHS = {LABEL: 32, PARAMETER: 22, UNIT: 20}
 _YEAR_WIDTH, _REMARK_WIDTH, _GUIDANCE_WIDTH = 16, 30, 64
+_HEAD_ROW = 5  # heads of the columns: always in view, and above each printed page with the line of whose form it is
 _LINE = 13.5  # points of height per line of size 10
 
 _TITLE = Look(bold=True, size=16, align="center", framed=False)
@@ -194,13 +196,19 @@ def _top(writer: _Writer) -> None:
         page.put(1, column, role, _PLAIN)
     page.put(1, CODE, "key", _PLAIN)
     page.span(writer.next(lines=2.4), LABEL, writer.last, f"{writer.template.title}（{snapshot.year}年）", _TITLE)
-    about = f"填报单位：{snapshot.unit_name}　统一社会信用代码：{snapshot.credit_code}　填报编号：{snapshot.number}"
-    page.span(writer.next(), LABEL, writer.last, about, _ABOUT)
     hint = (
         "只填写浅黄色单元格；灰色为系统带出或计算，不能填写。数字直接填，没有发生填 0；"
         f"{EMPTY_HINT}。填好后在系统中点“导入EXCEL”，不要改动表的行列。"
     )
     page.span(writer.next(), LABEL, writer.last, hint, _ABOUT)
+    about = f"填报单位：{snapshot.unit_name}　统一社会信用代码：{snapshot.credit_code}　填报编号：{snapshot.number}"
+    page.span(writer.next(), LABEL, writer.last, about, _ABOUT)
+    row = writer.next(lines=1.7)
+    heads = {"label": "指标名称", "parameter": "指标涉及的参数", UNIT_SLOT: "计量单位"}
+    heads |= {str(year): f"{year}年指标值" for year in writer.template.years}
+    heads |= {REMARK_SLOT: "特殊情况说明", "guidance": "填写说明"}
+    for role, head in heads.items():
+        page.put(row, writer.columns[role], head, _HEAD)
 
 
 def _fields(writer: _Writer, part: Part, section: Section) -> None:
@@ -209,12 +217,12 @@ def _fields(writer: _Writer, part: Part, section: Section) -> None:
     for asked in section.fields:
         text = _text(writer, asked)
         width = sum(_widths(writer)[c] for c in range(UNIT, columns[REMARK_SLOT] + 1))
-        guide = sheets.lines_needed(asked.guidance, _GUIDANCE_WIDTH)
+        guide = sheets.lines_needed(_guidance(asked), _GUIDANCE_WIDTH)
         lines = max(sheets.lines_needed(text, width), guide, 3 if asked.kind == "longtext" else 1)
         row = writer.next(asked.key, lines)
         writer.page.span(row, LABEL, PARAMETER, asked.label, _LABEL_LOOK)
         writer.page.span(row, UNIT, columns[REMARK_SLOT], text, _look(asked, _INPUT))
-        writer.page.put(row, columns["guidance"], asked.guidance, _GUIDE)
+        writer.page.put(row, columns["guidance"], _guidance(asked), _GUIDE)
         _check(writer, asked, f"{letter(UNIT)}{row}")
 
 
@@ -229,13 +237,13 @@ def _questions(writer: _Writer, part: Part, section: Section) -> None:
         lines = (
             sheets.lines_needed(text, sum(widths[column] for column in range(first, last + 1))),
             sheets.lines_needed(asked.label, sum(widths[column] for column in range(LABEL, first))),
-            sheets.lines_needed(asked.guidance, _GUIDANCE_WIDTH),
+            sheets.lines_needed(_guidance(asked), _GUIDANCE_WIDTH),
             3 if asked.kind == "longtext" else 1.5,
         )
         row = writer.next(asked.key, max(lines))
         writer.page.span(row, LABEL, first - 1, asked.label, _QUESTION)
         writer.page.span(row, first, last, text, _look(asked, _CHOSEN if asked.choices else _INPUT))
-        writer.page.put(row, columns["guidance"], asked.guidance, _GUIDE)
+        writer.page.put(row, columns["guidance"], _guidance(asked), _GUIDE)
         _check(writer, asked, f"{letter(first)}{row}")
 
 
@@ -249,30 +257,23 @@ def _texts(writer: _Writer, part: Part, section: Section) -> None:
         writer.page.span(
             row, LABEL, columns[REMARK_SLOT], text, _look(asked, Look(fill="FFFBE6", locked=False, vertical="top"))
         )
-        writer.page.put(row, columns["guidance"], asked.guidance, _GUIDE)
+        writer.page.put(row, columns["guidance"], _guidance(asked), _GUIDE)
         _check(writer, asked, f"{letter(LABEL)}{row}")
 
 
 def _grid(writer: _Writer, part: Part, section: Section) -> None:
-    page, columns, template = writer.page, writer.columns, writer.template
     _section_title(writer, section)
-    row = writer.next(lines=1.7)
-    heads = {LABEL: "指标名称", PARAMETER: "指标涉及的参数", UNIT: "计量单位"}
-    heads |= {columns[str(year)]: f"{year}年指标值" for year in template.years}
-    heads |= {columns[REMARK_SLOT]: "特殊情况说明", columns["guidance"]: "填写说明"}
-    for column, head in heads.items():
-        page.put(row, column, head, _HEAD)
     group = ""
     for asked in section.fields:
         if asked.group and asked.group != group:
-            page.span(writer.next(), LABEL, writer.last, asked.group, _GROUP)
+            writer.page.span(writer.next(), LABEL, writer.last, asked.group, _GROUP)
         group = asked.group
         _grid_row(writer, asked)
 
 
 def _grid_row(writer: _Writer, asked: FormField) -> None:
     page, columns, template = writer.page, writer.columns, writer.template
-    guidance = f"按公式计算：{asked.formula.words}。{asked.guidance}" if asked.formula else asked.guidance
+    guidance = _guidance(asked)
     remark = writer.snapshot.value(asked.key, REMARK_SLOT).text if writer.filled else ""
     label_width = _WIDTHS[LABEL] + (0 if asked.parameter else _WIDTHS[PARAMETER])
     row = writer.next(
@@ -304,6 +305,15 @@ def _grid_row(writer: _Writer, asked: FormField) -> None:
     if asked.remark:
         writer.checks.setdefault(("length", 500), []).append(f"{letter(columns[REMARK_SLOT])}{row}")
     page.put(row, columns["guidance"], guidance, _GUIDE)
+
+
+def _guidance(asked: FormField) -> str:
+    """填写说明; no drop-down takes several answers, so what can be chosen stands here."""
+    if asked.formula:
+        return f"按公式计算：{asked.formula.words}。{asked.guidance}"
+    if asked.kind == "choices":
+        return f"{asked.guidance}多项之间用“{CHOICE_SEPARATOR}”隔开：{CHOICE_SEPARATOR.join(asked.choices)}。"
+    return asked.guidance
 
 
 def _unit_cell(writer: _Writer, asked: FormField, row: int) -> None:
@@ -369,11 +379,9 @@ _SECTIONS = {"fields": _fields, "questions": _questions, "texts": _texts, "grid"
 
 
 def _check(writer: _Writer, asked: FormField, place: str) -> None:
-    options = reference.choices(asked.reference) if asked.reference in reference.LISTS else asked.choices
-    if asked.kind == "industry":
-        options = reference.choices("industries")
     if asked.locked:
         return
+    options = reference.choices("industries") if asked.kind == "industry" else asked.choices
     if asked.kind == "number":
         writer.checks.setdefault(("number", asked.low, asked.high, asked.empty_words), []).append(place)
     elif options and asked.kind != "choices":
@@ -489,12 +497,12 @@ def _finish_form(writer: _Writer) -> None:
         sheet.column_dimensions[letter(column)].width = width
     sheet.column_dimensions["A"].hidden = True
     sheet.row_dimensions[1].hidden = True
-    sheet.freeze_panes = "C5"
+    sheet.freeze_panes = f"C{_HEAD_ROW + 1}"
     sheet.sheet_view.showGridLines = False
     sheet.protection.sheet = True
     sheet.protection.formatColumns = sheet.protection.formatRows = False
     sheet.print_area = f"B2:{letter(writer.last)}{writer.row}"
-    sheet.print_title_rows = "2:3"
+    sheet.print_title_rows = f"{_HEAD_ROW - 1}:{_HEAD_ROW}"
     sheet.oddFooter.left.text = f"填报编号 {writer.snapshot.number}"
     sheet.oddFooter.right.text = "第 &P 页 / 共 &N 页"
     _print_setup(sheet, landscape=True)
