@@ -194,6 +194,7 @@ def _write_unit(
 ) -> None:
     region_code = unit["region"]
     offered = offices.superiors(s, region_code)
+    home = offered.picked
     rng = world.rng
     place = Organisation(
         kind=OrgKind.UNIT,
@@ -202,9 +203,9 @@ def _write_unit(
         former_names=unit.get("former", ""),
         region_code=region_code,
         address=f"{rng.choice(_STREETS)}{rng.randint(1, 299)}号" + (f"（{canary}）" if canary else ""),
-        superior_county_id=offered.county[0].id if offered.county else None,
-        superior_city_id=offered.city[0].id if offered.city else None,
-        superior_province_id=None if unit.get("group") or not offered.province else offered.province[0].id,
+        superior_county_id=home.county_id,
+        superior_city_id=home.city_id,
+        superior_province_id=None if unit.get("group") else home.province_id,
         group_id=offered.groups[0].id if unit.get("group") else None,
         contact=unit["filer"],
         telephone=f"0{rng.choice(('20', '757', '756', '755', '752'))}-8{rng.randint(1000000, 9999999)}",

@@ -15,10 +15,10 @@ from models import AuditLine, Filing, Message, Organisation, RosterBatch, Roster
 from models.enums import FilingStatus, Form, Level, OrgKind, OrgStatus, Role, Tier
 from services import audit, clock
 from services.accounts import offices, organisations, sessions
-from services.accounts.views import OrganisationQuery, OrganisationView, ProfileEdit, RegisterForm
+from services.accounts.views import OrganisationQuery, OrganisationView, Picked, ProfileEdit, RegisterForm
 from services.db import Database
 from services.errors import Conflict, Forbidden, NotFound, Refusal
-from services.filings import files
+from services.filings import files, standing
 from services.perform import perform
 from tests.conftest import World
 
@@ -166,9 +166,12 @@ def test_a_refused_unit_reads_why_and_may_register_again(db: Database, world: Wo
         ({"username": "filer"}, "username", "已被使用"),
         ({"password": "short"}, "password", "至少 10 位"),
         (
-            {"superior_province_id": None, "superior_city_id": None, "superior_county_id": None},
+            {
+                "region_code": "510104",
+                **dict.fromkeys(("superior_province_id", "superior_city_id", "superior_county_id")),
+            },
             "superior_city_id",
-            "至少选择一个",
+            "还没有登记的主管部门",
         ),
     ],
 )
@@ -180,10 +183,43 @@ def test_a_registration_says_which_field_is_wrong(
     assert caught.value.field == field
 
 
-def test_a_unit_cannot_choose_the_office_of_another_city(db: Database, world: World) -> None:
-    with pytest.raises(Refusal, match="可选：广州市工业和信息化局") as caught:
-        organisations.register_unit(db, form(world, superior_city_id=world.orgs["far_city"]))
-    assert caught.value.field == "superior_city_id"
+def test_a_unit_cannot_go_past_its_county_though_there_is_one(db: Database, world: World) -> None:
+    with pytest.raises(Refusal, match="所在地区的是“天河区科技工业和信息化局”") as caught:
+        organisations.register_unit(db, form(world, superior_county_id=None))
+    assert caught.value.field == "superior_county_id"
+    for field in ("superior_province_id", "superior_city_id"):
+        with pytest.raises(Refusal) as caught:
+            organisations.register_unit(db, form(world, **{field: None}))
+        assert caught.value.field == field
+
+
+def test_a_subsidiary_may_go_to_its_group_alone(db: Database, world: World) -> None:
+    alone = {"superior_province_id": None, "superior_city_id": None, "superior_county_id": None}
+    registered = organisations.register_unit(db, form(world, **alone, group_id=world.orgs["group"]))
+    assert registered.confirmed_by == "华岭能源集团有限公司"
+
+
+def test_where_there_is_no_county_office_the_city_is_the_first(db: Database, world: World) -> None:
+    registered = organisations.register_unit(db, form(world, region_code="440112", superior_county_id=None))
+    assert registered.confirmed_by == "广州市工业和信息化局"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"superior_city_id": "far_city"}, "superior_county_id"),  # a county of another city
+        ({"superior_county_id": "city"}, "superior_county_id"),  # a city is no county
+        ({"superior_city_id": "shenzhen_city", "superior_county_id": None}, "superior_province_id"),
+        ({"group_id": "city"}, "group_id"),
+    ],
+)
+def test_offices_that_do_not_belong_together_are_refused(
+    db: Database, world: World, changes: dict[str, str | None], field: str
+) -> None:
+    ids = {key: world.orgs[name] if name else None for key, name in changes.items()}
+    with pytest.raises(Refusal) as caught:
+        organisations.register_unit(db, form(world, **ids))
+    assert caught.value.field == field
 
 
 def test_the_business_licence_comes_along_and_only_the_right_people_read_it(
@@ -241,20 +277,32 @@ def test_only_the_office_above_confirms_and_only_once(db: Database, world: World
 # --- choosing the superior --------------------------------------------------------------------------------------------
 
 
-def test_the_offices_offered_follow_the_region(db: Database, world: World) -> None:
+def test_a_region_proposes_its_own_offices(db: Database, world: World) -> None:
     offered = db.read(offices.superiors, "440106")
-    assert [c.name for c in (*offered.province, *offered.city, *offered.county)] == [
-        "广东省工业和信息化厅",
-        "广州市工业和信息化局",
-        "天河区科技工业和信息化局",
-    ]
+    orgs = world.orgs
+    assert offered.picked == Picked(orgs["province"], orgs["city"], orgs["county"])
+    assert offered.required == {Tier.PROVINCE, Tier.CITY, Tier.COUNTY}
+    assert offered.path == ("天河区科技工业和信息化局", "广州市工业和信息化局", "广东省工业和信息化厅")
     assert [c.name for c in offered.groups] == ["华岭能源集团有限公司"]
 
 
+def test_offices_of_other_regions_are_chosen_level_by_level(db: Database, world: World) -> None:
+    orgs = world.orgs
+    offered = db.read(offices.superiors, "440106", Picked(orgs["province"]), (Tier.CITY, Tier.COUNTY))
+    assert offered.picked == Picked(orgs["province"], orgs["city"], orgs["county"])
+    assert {c.id for c in offered.city} == {orgs["city"], orgs["far_city"], orgs["shenzhen_city"]}
+    offered = db.read(offices.superiors, "440106", Picked(orgs["province"], orgs["far_city"]), (Tier.COUNTY,))
+    assert (offered.county, offered.picked.county_id) == ((), None)
+    assert (offered.elsewhere, offered.required) == (("佛山市工业和信息化局",), {Tier.CITY})
+
+
 def test_a_separate_city_offers_no_province(db: Database, world: World) -> None:
+    orgs = world.orgs
     offered = db.read(offices.superiors, "440305")
-    assert offered.province == ()
+    assert (offered.picked, offered.required) == (Picked(city_id=orgs["shenzhen_city"]), {Tier.CITY})
     assert "计划单列市" in offered.note
+    back = db.read(offices.superiors, "440305", Picked(orgs["province"]), (Tier.CITY, Tier.COUNTY))
+    assert back.picked == Picked(orgs["province"]), "its people can still get at the province's other cities"
 
 
 # --- the profile ----------------------------------------------------------------------------------------------------
@@ -282,6 +330,15 @@ def test_two_people_in_one_profile_do_not_overwrite_each_other(db: Database, wor
     with pytest.raises(Conflict, match="刚刚被其他人修改"):
         perform(db, organisations.update_profile, world.signer, edit(view, contact="黄启明"), view.version)
     assert db.read(organisations.profile, world.filer).contact == "陈立群"
+
+
+def test_a_unit_corrects_a_wrong_superior_itself(db: Database, world: World) -> None:
+    view = db.read(organisations.profile, world.filer)
+    right = edit(view, superior_city_id=world.orgs["far_city"], superior_county_id=None)
+    changed = perform(db, organisations.update_profile, world.filer, right, view.version)
+    assert changed.superior_city is not None and changed.superior_city.name == "佛山市工业和信息化局"
+    facts = db.read(standing.open_facts, world.filer, Form.FACTORY, 2025)
+    assert [step.authority_name for step in facts.applicable][:2] == ["佛山市工业和信息化局", "广东省工业和信息化厅"]
 
 
 def test_the_superior_changes_only_after_the_filing_is_withdrawn(db: Database, world: World) -> None:

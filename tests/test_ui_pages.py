@@ -157,6 +157,32 @@ async def test_two_people_saving_one_profile_do_not_overwrite_each_other(
     await guest.should_see("单位信息刚刚被其他人修改")
 
 
+async def test_a_unit_corrects_its_superior_level_by_level(as_: As, sqlite_db: Database, sqlite_world: World) -> None:
+    guest = await as_("filer")
+    await guest.open("/profile")
+    await guest.should_see("上报后依次由天河区科技工业和信息化局 → 广州市工业和信息化局 → 广东省工业和信息化厅审核。")
+    (city,), (county,) = (guest.find(kind=ui.select, content=f"{w}主管部门").elements for w in ("市", "县/区"))
+    assert "不选" not in county.options.values(), "its county cannot be left out"
+    city.value = sqlite_world.orgs["far_city"]
+    await guest.should_see("佛山市工业和信息化局不在所在地区")
+    assert county.value == 0
+    guest.button("保存单位信息").click()
+    await guest.should_see("单位信息已保存")
+    saved = sqlite_db.read(organisations.profile, sqlite_world.filer)
+    assert (saved.superior_city and saved.superior_city.name, saved.superior_county) == ("佛山市工业和信息化局", None)
+
+
+async def test_a_unit_under_review_reads_how_to_correct_its_superior(
+    as_: As, sqlite_db: Database, sqlite_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LVCE_DATA_DIR", str(tmp_path))
+    sqlite_db.write(filing_kit.submitted, sqlite_world.other)
+    guest = await as_("other")
+    await guest.open("/profile")
+    await guest.should_see("请先在列表中“取消上报”")
+    await guest.should_see("去列表取消上报")
+
+
 # --- 修改密码 -----------------------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import func, or_
@@ -12,7 +12,15 @@ from models import Organisation, User
 from models.enums import AUTHORITY_ROLES, OrgKind, OrgStatus, Role, Tier
 from services import audit, clock
 from services.accounts import contacts
-from services.accounts.views import Choice, OrganisationPage, OrganisationQuery, OrganisationRow, Superiors, TreeNode
+from services.accounts.views import (
+    Choice,
+    OrganisationPage,
+    OrganisationQuery,
+    OrganisationRow,
+    Picked,
+    Superiors,
+    TreeNode,
+)
 from services.actors import Actor
 from services.errors import Conflict, Forbidden, Refusal
 from services.forms import names, reference
@@ -21,21 +29,76 @@ from services.workflow.routes import SEPARATE_CITIES
 
 _LEVELS = {Tier.PROVINCE: 1, Tier.CITY: 2, Tier.COUNTY: 3}
 _TIERS = (Tier.PROVINCE, Tier.CITY, Tier.COUNTY)
+NOBODY = Picked()
 
 
-def superiors(s: Session, region_code: str) -> Superiors:
-    """The offices that a unit in this region may choose (上级主管部门选择), and all central groups (所属央企)."""
+def superiors(s: Session, region_code: str, picked: Picked = NOBODY, fill: Collection[Tier] = _TIERS) -> Superiors:
+    """上级主管部门选择 of a unit in this region, in cascade (省 → 市 → 县/区), and all central groups (所属央企).
+
+    Levels of ``fill`` that nobody is picked for get the region's own office, where it may be chosen. A level is required
+    where the way would lead past an office; only a group's unit may leave levels out.
+    """
+    offices = _active(s, Organisation.kind == OrgKind.AUTHORITY)
+    groups = _active(s, Organisation.kind == OrgKind.GROUP)
+    above = {office.id: frozenset(lineage(office.region_code)) for office in offices}
+    seats = {t: frozenset(o.region_code for o in offices if o.tier is t) for t in _TIERS}
     chain = lineage(region_code)
-    separate = region_code[:4] in SEPARATE_CITIES
-    offices = _active(s, Organisation.kind == OrgKind.AUTHORITY, col(Organisation.region_code).in_(chain))
-    found = {tier: tuple(_choice(o) for o in offices if o.tier is tier) for tier in _TIERS}
+    home = {t: next((o for o in offices if o.tier is t and o.region_code in chain), None) for t in _TIERS}
+
+    def under(office: Organisation, higher: Organisation | None, tier: Tier) -> bool:
+        """Whether ``higher`` (or nobody) is what this office has above it at that tier."""
+        if higher is not None:
+            return higher.region_code in above[office.id]
+        return not seats[tier] & above[office.id]
+
+    def taken(tier: Tier, choices: Sequence[Organisation], wanted: int | None) -> Organisation | None:
+        own = home[tier]
+        if wanted is None and tier in fill and own in choices and not (picked.province_id and _separate(own)):
+            return own
+        return next((o for o in choices if o.id == wanted), None)
+
+    provinces = [o for o in offices if o.tier is Tier.PROVINCE]
+    province = taken(Tier.PROVINCE, provinces, picked.province_id)
+    all_cities = [o for o in offices if o.tier is Tier.CITY]
+    cities = [o for o in all_cities if under(o, province, Tier.PROVINCE) or (province is None and _separate(o))]
+    city = taken(Tier.CITY, cities, picked.city_id)
+    if _separate(city):
+        province = None
+    counties = [
+        o
+        for o in offices
+        if o.tier is Tier.COUNTY
+        and under(o, city, Tier.CITY)
+        and (city is not None or under(o, province, Tier.PROVINCE))
+    ]
+    county = taken(Tier.COUNTY, counties, picked.county_id)
+    group = next((g for g in groups if g.id == picked.group_id), None)
+    chosen = {Tier.PROVINCE: province, Tier.CITY: city, Tier.COUNTY: county}
+    elsewhere = [o for o in (county, city, province) if o is not None and o.region_code not in chain]
+    required = set()
+    if group is None:
+        required = {t for t in _TIERS if home[t] is not None and not elsewhere}
+        if province is not None and cities:
+            required.add(Tier.CITY)
+        if any(_separate(o) for o in (city, None if elsewhere else home[Tier.CITY])):
+            required.discard(Tier.PROVINCE)
     return Superiors(
-        () if separate else found[Tier.PROVINCE],
-        found[Tier.CITY],
-        found[Tier.COUNTY],
-        tuple(_choice(o) for o in _active(s, Organisation.kind == OrgKind.GROUP)),
-        f"{SEPARATE_CITIES[region_code[:4]]}是计划单列市，市审核后直接报工业和信息化部。" if separate else "",
+        tuple(map(_choice, provinces)),
+        tuple(map(_choice, cities)),
+        tuple(map(_choice, counties)),
+        tuple(map(_choice, groups)),
+        Picked(*(o.id if o else None for o in (*chosen.values(), group))),
+        frozenset(required),
+        tuple(o.name for o in (county, city, group or province) if o is not None),
+        tuple(o.name for o in elsewhere),
+        f"{SEPARATE_CITIES[city.region_code[:4]]}是计划单列市，市审核后直接报工业和信息化部。"
+        if city and _separate(city)
+        else "",
     )
+
+
+def _separate(office: Organisation | None) -> bool:
+    return office is not None and office.region_code[:4] in SEPARATE_CITIES
 
 
 def lineage(region_code: str) -> tuple[str, ...]:
@@ -48,30 +111,48 @@ def lineage(region_code: str) -> tuple[str, ...]:
     return tuple(reversed(chain))
 
 
-def check_superiors(
-    s: Session,
-    region_code: str,
-    *,
-    province_id: int | None,
-    city_id: int | None,
-    county_id: int | None,
-    group_id: int | None,
-) -> None:
-    """Each chosen office must be one that may be chosen, and there must be at least one (上级主管部门)."""
-    offered = superiors(s, region_code)
-    for chosen, choices, field, words in (
-        (province_id, offered.province, "superior_province_id", "省主管部门"),
-        (city_id, offered.city, "superior_city_id", "市主管部门"),
-        (county_id, offered.county, "superior_county_id", "县/区主管部门"),
-        (group_id, offered.groups, "group_id", "所属央企"),
+def check_superiors(s: Session, region_code: str, picked: Picked) -> None:
+    """Each chosen office must be one that may be chosen, none may be skipped, and there must be one (上级主管部门)."""
+    offered = superiors(s, region_code, picked, fill=())
+    for field, tier, choices in (
+        ("province_id", Tier.PROVINCE, offered.province),
+        ("city_id", Tier.CITY, offered.city),
+        ("county_id", Tier.COUNTY, offered.county),
+        ("group_id", None, offered.groups),
     ):
-        if chosen is not None and chosen not in {choice.id for choice in choices}:
-            may = "、".join(choice.name for choice in choices) or "无（请留空）"
-            raise Refusal(f"{words}不是所在地区可以选择的。可选：{may}。", field=field)
-    if province_id is None and city_id is None and county_id is None and group_id is None:
+        wanted, kept = getattr(picked, field), getattr(offered.picked, field)
+        name = f"superior_{field}" if tier else field
+        words = _WORDS[tier]
+        if wanted is not None and kept is None:
+            if tier is Tier.PROVINCE and offered.note:
+                raise Refusal(f"{offered.note}省主管部门请选“不选”。", field=name)
+            may = "、".join(choice.name for choice in choices[:8]) + ("等" if len(choices) > 8 else "")
+            raise Refusal(
+                f"所选的{words}不在上一级主管部门之下，或者已经停用。可选：{may or '无（请不选）'}。", field=name
+            )
+        if tier in offered.required and kept is None:
+            own = home_office(s, region_code, tier)
+            who = f"，所在地区的是“{own.name}”" if own else ""
+            raise Refusal(
+                f"请选择{words}{who}。有{words}的地区，动态管理表要经它审核，不能越过；只有选了所属央企的单位可以不选。",
+                field=name,
+            )
+    if not offered.path:
         raise Refusal(
-            "请至少选择一个上级主管部门（省、市、县）或所属央企，动态管理表由它审核。", field="superior_city_id"
+            "所在地区还没有登记的主管部门。请联系当地工业和信息化主管部门，由系统管理员登记后再办理；"
+            "由其他地区主管的，请在上级主管部门中选择。",
+            field="superior_city_id",
         )
+
+
+_WORDS = {Tier.PROVINCE: "省主管部门", Tier.CITY: "市主管部门", Tier.COUNTY: "县/区主管部门", None: "所属央企"}
+
+
+def home_office(s: Session, region_code: str, tier: Tier) -> Choice | None:
+    """The office of that tier in whose region a place lies."""
+    here = col(Organisation.region_code).in_(lineage(region_code))
+    found = _active(s, Organisation.kind == OrgKind.AUTHORITY, Organisation.tier == tier, here)
+    return _choice(found[0]) if found else None
 
 
 def tree(s: Session, actor: Actor) -> tuple[TreeNode, ...]:

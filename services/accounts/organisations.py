@@ -15,7 +15,7 @@ from models import AuditLine, Filing, Message, Organisation, RosterEntry, User
 from models.enums import FileKind, FilingStatus, OrgKind, OrgStatus, Role
 from services import audit, clock, events, inbox
 from services.accounts import contacts, offices, passwords, sessions, users
-from services.accounts.views import Choice, OrganisationView, ProfileEdit, Registered, RegisterForm
+from services.accounts.views import Choice, OrganisationView, Picked, ProfileEdit, Registered, RegisterForm
 from services.actors import Actor
 from services.db import Database
 from services.errors import Conflict, NotFound, Refusal
@@ -26,9 +26,12 @@ from services.permissions import Place, Power, allowed, authorize
 
 PER_HOUR = 20  # registrations from one network address
 SUPERIORS = ("superior_province_id", "superior_city_id", "superior_county_id", "group_id")
-# What a review rests on; while it runs, only 取消上报 opens it again.
-IN_REVIEW = ("name", "region_code", "address", *SUPERIORS)
-SUPERIOR_WORDS = "动态管理表正在审核，不能更换{what}。如上报到了错误的主管部门，请先“取消上报”，修改后再重新上报。"
+# While a review runs, only 取消上报 opens what it rests on.
+SUPERIOR_WORDS = (
+    "动态管理表正在审核，现在不能更换所在地区、上级主管部门和所属央企。上报到了错误的主管部门的，请先在列表中“取消上报”，"
+    "在这里改正后再上报；第一级已经审核、不能取消上报的，请联系审核单位转送或退回。"
+)
+NAME_WORDS = "动态管理表正在审核，现在不能修改。确需修改的，请先“取消上报”。"
 FIXED_WORDS = "统一社会信用代码与名单核对，注册后不能自行修改。确需更正请联系系统管理员。"
 
 
@@ -76,14 +79,7 @@ def _register(
             field="credit_code",
         )
     region_code = contacts.region(form.region_code)
-    offices.check_superiors(
-        s,
-        region_code,
-        province_id=form.superior_province_id,
-        city_id=form.superior_city_id,
-        county_id=form.superior_county_id,
-        group_id=form.group_id,
-    )
+    offices.check_superiors(s, region_code, _picked(form))
     again = unit is not None
     unit = unit or Organisation(kind=OrgKind.UNIT, name=name, credit_code=code, created_at=clock.now())
     unit.status, unit.status_reason, unit.name = OrgStatus.PENDING, "", name
@@ -206,14 +202,7 @@ def update_profile(
             if field in locked:
                 raise Refusal(locked[field], field=field)
         if any(field in changed for field in (*SUPERIORS, "region_code")):
-            offices.check_superiors(
-                s,
-                contacts.region(edit.region_code),
-                province_id=edit.superior_province_id,
-                city_id=edit.superior_city_id,
-                county_id=edit.superior_county_id,
-                group_id=edit.group_id,
-            )
+            offices.check_superiors(s, contacts.region(edit.region_code), _picked(edit))
     elif {"name", "region_code", *SUPERIORS} & set(changed):
         raise Refusal("主管部门的名称和地区由系统管理员维护，请联系系统管理员。", field=changed[0])
     if changed:
@@ -295,6 +284,10 @@ def _take_contacts(unit: Organisation, form: RegisterForm) -> None:
     unit.email = contacts.email(form.email)
 
 
+def _picked(said: RegisterForm | ProfileEdit) -> Picked:
+    return Picked(said.superior_province_id, said.superior_city_id, said.superior_county_id, said.group_id)
+
+
 def _locked(s: Session, unit: Organisation) -> dict[str, str]:
     """The fields that cannot be changed now, each with cause and way out."""
     locked = {"credit_code": FIXED_WORDS}
@@ -308,7 +301,8 @@ def _locked(s: Session, unit: Organisation) -> dict[str, str]:
         .limit(1)
     ).first()
     if under_review is not None:
-        locked |= {field: SUPERIOR_WORDS.format(what=FIELD_WORDS[field]) for field in IN_REVIEW}
+        locked |= dict.fromkeys(("region_code", *SUPERIORS), SUPERIOR_WORDS)
+        locked |= dict.fromkeys(("name", "address"), NAME_WORDS)
     return locked
 
 

@@ -17,13 +17,30 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Picked:
+    """The 上级主管部门 of a unit (省, 市, 县/区) and its 所属央企, by id."""
+
+    province_id: int | None = None
+    city_id: int | None = None
+    county_id: int | None = None
+    group_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Superiors:
-    """上级主管部门 that may be chosen for a place, by 省 市 县; ``groups`` are all 中央企业集团."""
+    """上级主管部门 that may be chosen, level by level: cities lie under the province that is picked, counties under the city.
+
+    ``required``: levels that cannot be left out. ``elsewhere``: picked offices outside the unit's own region.
+    """
 
     province: tuple[Choice, ...]
     city: tuple[Choice, ...]
     county: tuple[Choice, ...]
     groups: tuple[Choice, ...]
+    picked: Picked  # what was picked, without what may not be chosen under it
+    required: frozenset[Tier]
+    path: tuple[str, ...]  # who reviews, in this order
+    elsewhere: tuple[str, ...]
     note: str = ""  # e.g. 计划单列市 …
 
 

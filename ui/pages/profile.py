@@ -39,6 +39,9 @@ class _Form:
                 "lv-field-hint"
             )
         with shell.card("所在地区和上级主管部门"):
+            ui.label(
+                "选错了主管部门可以在这里改正：还没有上报或被退回的动态管理表，上报时按这里的部门逐级审核；已审核完成的不受影响。"
+            ).classes("lv-muted")
             self.where = fields.WhereFields(unit, locked)
             await self.where.fill()
         with shell.card("联系人"), ui.element("div").classes("lv-columns"):

@@ -9,12 +9,14 @@ from typing import Any
 from nicegui import ui
 from nicegui.elements.mixins.validation_element import ValidationElement
 
+from models.enums import Form, Tier
 from services.accounts import offices
-from services.accounts.views import Choice, OrganisationView, Superiors
+from services.accounts.views import Choice, OrganisationView, Picked
 from services.errors import Refusal
 from services.forms import reference
-from ui import act
+from ui import act, shell
 
+LEVELS = (Tier.PROVINCE, Tier.CITY, Tier.COUNTY)
 NOTHING = 0  # the value of "不选" in a select of offices
 
 
@@ -70,82 +72,108 @@ def text(
 
 
 class WhereFields:
-    """所在地区 (省 市 县), 上级主管部门 and 所属央企; the offices on offer follow the region."""
+    """所在地区 (省 市 县), 上级主管部门 and 所属央企. A region proposes its own offices; others are chosen 省 → 市 → 县/区."""
 
     def __init__(self, given: OrganisationView | None = None, locked: Mapping[str, str] | None = None) -> None:
         self._locked = dict(locked or {})
         self._given = given
+        self._drawing = False
         chain = offices.lineage(given.region_code) if given else ()
         chosen: list[str | None] = [*chain, None, None, None]
+        if "region_code" in self._locked:
+            shell.banner(
+                self._locked["region_code"], "note", "lock", ("去列表取消上报", f"/filings/{Form.FACTORY.value}")
+            )
         with ui.element("div").classes("lv-columns"):
             self.province = self._level("省（自治区、直辖市）*", "", chosen[0])
             self.city = self._level("市 *", chosen[0], chosen[1])
             self.county = self._level("县（区）*", chosen[1], chosen[2])
-        self.note = ui.label().classes("lv-muted")
+        ui.label(
+            "上级主管部门按所在地区列出。实际由别的部门主管的，可依次改选省、市、县/区；有县/区主管部门的地区须经县/区审核。"
+        ).classes("lv-field-hint")
         with ui.element("div").classes("lv-columns"):
-            self.superior_province = self._office("省主管部门", "superior_province_id")
-            self.superior_city = self._office("市主管部门", "superior_city_id")
-            self.superior_county = self._office("县/区主管部门", "superior_county_id")
-            self.group = self._office("所属央企（没有则不选）", "group_id")
+            self.superior_province = self._office("省主管部门", "superior_province_id", Tier.PROVINCE)
+            self.superior_city = self._office("市主管部门", "superior_city_id", Tier.CITY)
+            self.superior_county = self._office("县/区主管部门", "superior_county_id", Tier.COUNTY)
+            self.group = self._office("所属央企（没有则不选）", "group_id", None)
+        self.path = ui.label().classes("lv-muted").props("aria-live=polite")
+        self.warning = ui.label().classes("lv-field-warning").props("role=note")
         self.province.on_value_change(lambda: self._below(self.city, self.province.value))
         self.city.on_value_change(lambda: self._below(self.county, self.city.value))
         for level in (self.province, self.city, self.county):
-            level.on_value_change(self._offer)
-        for reason in self._reasons():
-            ui.label(reason).classes("lv-field-hint")
+            level.on_value_change(lambda: self._offer(Picked(group_id=self.group.value or None), LEVELS))
 
     @property
     def fields(self) -> dict[str, ValidationElement[Any]]:
+        return {"region_code": self.county, **self._selects}
+
+    @property
+    def _selects(self) -> dict[str, ui.select]:
+        """The four offices by the names of the service's arguments."""
         return {
-            "region_code": self.county,
             "superior_province_id": self.superior_province,
             "superior_city_id": self.superior_city,
             "superior_county_id": self.superior_county,
             "group_id": self.group,
         }
 
-    def _reasons(self) -> tuple[str, ...]:
-        """Why something here cannot be changed; in one sentence where nothing can."""
-        if all(key in self._locked for key in self.fields):
-            return (self._locked["region_code"].replace("所在地区", "所在地区、上级主管部门和所属央企", 1),)
-        return tuple(dict.fromkeys(self._locked[key] for key in self.fields if key in self._locked))
-
     @property
     def region_code(self) -> str:
         return str(self.county.value or self.city.value or self.province.value or "")
 
     def chosen(self) -> dict[str, int | None]:
-        """The four offices by the names of the service's arguments."""
-        offices_ = (self.superior_province, self.superior_city, self.superior_county, self.group)
-        keys = ("superior_province_id", "superior_city_id", "superior_county_id", "group_id")
-        return {key: (field.value or None) for key, field in zip(keys, offices_, strict=True)}
+        return {key: (field.value or None) for key, field in self._selects.items()}
 
     async def fill(self) -> None:
-        """Offer what belongs to the region at the start."""
-        await self._offer(keep=self._given)
+        """Offer what belongs to the unit or the region at the start."""
+        if self._given is None:
+            await self._offer(Picked(), LEVELS)
+            return
+        unit = self._given
+        offices_ = (unit.superior_province, unit.superior_city, unit.superior_county, unit.group)
+        await self._offer(Picked(*(office.id if office else None for office in offices_)))
 
-    async def _offer(self, *, keep: OrganisationView | None = None) -> None:
-        offered: Superiors = await act.anonymous(offices.superiors, self.region_code)
-        self.note.set_text(
-            offered.note or "下列主管部门按所在地区列出。动态管理表由它们逐级审核，选错会送到错误的部门。"
-        )
-        given = (
-            (self.superior_province, offered.province, keep.superior_province if keep else None),
-            (self.superior_city, offered.city, keep.superior_city if keep else None),
-            (self.superior_county, offered.county, keep.superior_county if keep else None),
-        )
-        for field, choices, before in given:
-            _set(field, choices, before.id if before else (choices[0].id if choices and keep is None else NOTHING))
-        group = keep.group.id if keep and keep.group else (self.group.value or NOTHING)
-        _set(self.group, offered.groups, int(group))
+    async def _offer(self, picked: Picked, fill: tuple[Tier, ...] = ()) -> None:
+        """Draw what may be chosen; levels of ``fill`` start with the region's own office."""
+        offered = await act.anonymous(offices.superiors, self.region_code, picked, fill)
+        kept = offered.picked
+        self._drawing = True  # what is drawn here is no choice of a person
+        try:
+            _draw(self.superior_province, offered.province, kept.province_id, Tier.PROVINCE in offered.required)
+            _draw(self.superior_city, offered.city, kept.city_id, Tier.CITY in offered.required)
+            _draw(self.superior_county, offered.county, kept.county_id, Tier.COUNTY in offered.required)
+            _draw(self.group, offered.groups, kept.group_id, required=False)
+        finally:
+            self._drawing = False
+        where = self.region_code
+        if offered.path:
+            path = f"上报后依次由{' → '.join(offered.path)}审核。"
+        elif where:
+            path = "所在地区还没有登记的主管部门，请联系当地工业和信息化主管部门。"
+        else:
+            path = "选择所在地区后，上级主管部门会自动列出。"
+        self.path.set_text(offered.note + path)
+        away = "、".join(offered.elsewhere) if where else ""
+        self.warning.set_text(f"{away}不在所在地区，只在由它审核期间能看到本单位的填报。请确认确由它主管。")
+        self.warning.set_visibility(bool(away))
+
+    async def _changed(self, tier: Tier | None) -> None:
+        """A person chose an office: what lies below a level that changed is chosen anew."""
+        below = LEVELS[LEVELS.index(tier) + 1 :] if tier else ()
+        ids = [
+            None if level in below else choice
+            for level, choice in zip((*LEVELS, None), self.chosen().values(), strict=True)
+        ]
+        await self._offer(Picked(*ids), below)
 
     def _level(self, label: str, parent: str | None, value: str | None) -> ui.select:
         options = {r.code: r.name for r in reference.regions_within(parent)} if parent is not None else {}
         select = ui.select(options, value=value if value in options else None, label=label, with_input=True)
         return self._lock(select, "region_code")
 
-    def _office(self, label: str, key: str) -> ui.select:
-        return self._lock(ui.select({NOTHING: "不选"}, value=NOTHING, label=label), key)
+    def _office(self, label: str, key: str, tier: Tier | None) -> ui.select:
+        select = self._lock(ui.select({NOTHING: "不选"}, value=NOTHING, label=label), key)
+        return select.on_value_change(lambda: None if self._drawing else self._changed(tier))
 
     def _lock(self, select: ui.select, key: str) -> ui.select:
         if key in self._locked:
@@ -157,9 +185,11 @@ class WhereFields:
         select.set_options({r.code: r.name for r in reference.regions_within(parent)} if parent else {}, value=None)
 
 
-def _set(field: ui.select, choices: tuple[Choice, ...], value: int) -> None:
-    options = {NOTHING: "不选", **{choice.id: choice.name for choice in choices}}
-    field.set_options(options, value=value if value in options else NOTHING)
+def _draw(field: ui.select, choices: tuple[Choice, ...], value: int | None, required: bool) -> None:
+    """「不选」 only where it is a choice; where nobody can be chosen it says so."""
+    nothing = {} if required else {NOTHING: "不选" if choices else "没有可选的，不用选"}
+    field.error = None
+    field.set_options({**nothing, **{c.id: c.name for c in choices}}, value=value or (None if required else NOTHING))
 
 
 def form_actions(caption: str, submit: Callable[[], Any], back: tuple[str, str] | None = None) -> None:
