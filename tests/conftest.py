@@ -32,6 +32,16 @@ SPRING = datetime(2025, 3, 20, 10, 0, tzinfo=clock.BEIJING)
 _LAST = ("browser",)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="the long version of tests/faults: some 15 minutes")
+
+
+@pytest.fixture(scope="session")
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether the long version of a test was asked for."""
+    return bool(request.config.getoption("--long"))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: any(item.get_closest_marker(mark) for mark in _LAST))
 
@@ -129,7 +139,7 @@ class World:
 
     def __getattr__(self, name: str) -> Actor:
         try:
-            return self.actors[name]
+            return self.__dict__["actors"][name]
         except KeyError:
             raise AttributeError(name) from None
 
