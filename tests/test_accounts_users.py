@@ -95,7 +95,6 @@ def test_the_last_administrator_stays(db: Database, world: World) -> None:
 def test_the_list_of_users_says_what_may_be_done(db: Database, world: World) -> None:
     page = db.read(users.listing, world.signer, world.orgs["factory"])
     assert {row.username: row.can_reset for row in page.rows} == {"filer": True, "signer": False}
-    assert page.roles == (Role.FILER,)
     assert db.read(users.listing, world.admin).total == len(world.actors)
     assert db.read(users.listing, world.admin, None, "郑国华").total == 1
     with pytest.raises(Forbidden):
@@ -114,3 +113,16 @@ def test_the_audit_log_is_the_administrators(db: Database, world: World) -> None
     assert "完整" in db.read(audit_view.check, world.admin)
     with pytest.raises(Forbidden):
         db.read(audit_view.page, world.province, AuditQuery())
+
+
+def test_new_users_are_offered_only_where_the_reader_may_add_them(db: Database, world: World) -> None:
+    offered = {name: db.read(users.places, world.actors[name]) for name in ("signer", "filer", "county")}
+    assert {name: [(p.name, p.roles) for p in found] for name, found in offered.items()} == {
+        "signer": [("广州南粤精工制造有限公司", (Role.FILER,))],
+        "filer": [],
+        "county": [("天河区科技工业和信息化局", (Role.COUNTY,))],
+    }
+    (found,) = db.read(users.places, world.admin, "9144011552601815x4")
+    assert found.roles == (Role.SIGNER, Role.FILER)
+    everywhere = db.read(users.places, world.admin)
+    assert everywhere[0].roles and Role.FILER not in everywhere[0].roles, "offices come before units"

@@ -13,7 +13,7 @@ from PIL import Image
 from sqlmodel import Session, select
 
 from models import Organisation, User
-from models.enums import Form, OrgStatus
+from models.enums import Form, OrgStatus, Role
 from services.accounts import organisations
 from services.accounts.views import RegisterForm
 from services.db import Database
@@ -272,6 +272,27 @@ async def test_a_signer_adds_a_filer_and_reads_the_initial_password_once(as_: As
 
     user = sqlite_db.read(added)
     assert user is not None and user.must_change_password
+
+
+async def test_the_administrator_chooses_the_organisation_of_a_new_user(as_: As, sqlite_db: Database) -> None:
+    guest = await as_("admin")
+    await guest.open("/users")
+    guest.button("新增用户").click()
+    await guest.should_see("姓名 *")
+    guest.newest("新增用户").click()
+    (place,) = guest.find(kind=ui.select, content="所属机构 *").elements
+    await until(lambda: place.error)
+    assert place.error == "请先查找并选择所属机构。"
+    guest.field("按名称或统一社会信用代码查找所属机构").type("佛山市")
+    await until(lambda: place.value)
+    (role,) = guest.find(kind=ui.select, content="角色").elements
+    assert list(role.options.values()) == ["市主管部门"]
+    guest.field("姓名 *").type("冯佩二")
+    guest.field("用户名 *").type("foshan2")
+    guest.newest("新增用户").click()
+    await guest.should_see("“冯佩二”的初始密码，只显示这一次")
+    added = sqlite_db.read(lambda s: s.exec(select(User).where(User.username == "foshan2")).one())
+    assert added.role is Role.CITY
 
 
 async def test_a_row_that_offers_nothing_takes_no_forged_click(as_: As, sqlite_world: World) -> None:

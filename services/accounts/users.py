@@ -12,13 +12,14 @@ from sqlalchemy import func, or_
 from sqlmodel import Session, col, select
 
 from models import Organisation, User
-from models.enums import OrgKind, Role, Tier
+from models.enums import OrgKind, OrgStatus, Role, Tier
 from services import audit, clock
 from services.accounts import passwords, sessions
-from services.accounts.views import NewPassword, UserPage, UserRow
+from services.accounts.views import NewPassword, UserPage, UserPlace, UserRow
 from services.actors import Actor
 from services.db import Database
 from services.errors import Conflict, Forbidden, NotFound, Refusal
+from services.forms import names
 from services.perform import perform
 from services.permissions import Place, Power, allowed, authorize
 
@@ -195,9 +196,22 @@ def listing(s: Session, actor: Actor, organisation_id: int | None = None, search
         )
     total = s.exec(select(func.count()).select_from(query.subquery())).one()
     rows = s.exec(query.order_by(col(User.id)).offset((max(page, 1) - 1) * 50).limit(50)).all()
-    return UserPage(
-        tuple(_row(actor, user, at) for user, at in rows), total, creatable(actor, place) if place is not None else ()
-    )
+    return UserPage(tuple(_row(actor, user, at) for user, at in rows), total)
+
+
+def places(s: Session, actor: Actor, search: str = "", organisation_id: int | None = None) -> tuple[UserPlace, ...]:
+    """Where the actor may add a user (可新增用户的机构), at most 20, offices first; others by name or code."""
+    query = select(Organisation).where(Organisation.status == OrgStatus.ACTIVE)
+    if actor.role is not Role.ADMIN or organisation_id is not None:
+        query = query.where(Organisation.id == (organisation_id or actor.organisation_id))
+    if text := search.strip():
+        named = col(Organisation.name).contains(text, autoescape=True)
+        query = query.where(or_(named, col(Organisation.credit_code) == names.normalise_code(text)))
+    found = s.exec(
+        query.order_by(col(Organisation.kind) == OrgKind.UNIT, col(Organisation.region_code)).limit(20)
+    ).all()
+    offered = ((place, creatable(actor, place)) for place in found)
+    return tuple(UserPlace(place.id or 0, place.name, roles) for place, roles in offered if roles)
 
 
 def _row(actor: Actor, user: User, place: Organisation) -> UserRow:

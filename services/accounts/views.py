@@ -199,7 +199,15 @@ class UserRow:
 class UserPage:
     rows: tuple[UserRow, ...]
     total: int
-    roles: tuple[Role, ...]  # roles the reader may create
+
+
+@dataclass(frozen=True, slots=True)
+class UserPlace:
+    """An organisation that may be given a user, with the roles to choose from (新增用户)."""
+
+    id: int
+    name: str
+    roles: tuple[Role, ...]
 
 
 @dataclass(frozen=True, slots=True)

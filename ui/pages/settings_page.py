@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import date
 
-from nicegui import events, ui
+from nicegui import ui
 
 from models.enums import Form, Role
 from services.actors import Actor
@@ -156,29 +156,22 @@ async def _ask_region(found: Schedule, code: str) -> bool:
 
 async def _ask_extension(found: Schedule) -> bool:
     with dialogs.dialog("批准后，该单位可以在延期日期前上报") as box:
-        search = ui.input("按名称或统一社会信用代码查找单位").props("debounce=300 autofocus")
-        unit = ui.select({}, label="单位")
+        unit = fields.Finder("单位", _units)
         until = _date("延期至", found.locks_on)
         reason = ui.textarea("延期原因").props("rows=3 maxlength=500")
 
-        async def look(e: events.ValueChangeEventArguments[str | None]) -> None:
-            units = await act.read(schedule.units, e.value or "")
-            unit.set_options(
-                {u.id: f"{u.name}（{u.credit_code}）" for u in units}, value=units[0].id if units else None
-            )
-
-        search.on_value_change(look)
-
         async def save() -> None:
-            with fields.beside({"organisation_id": unit, "until": until, "reason": reason}):
-                if unit.value is None:
-                    raise Refusal("请先查找并选择单位。", field="organisation_id")
+            with fields.beside({"organisation_id": unit.field, "until": until, "reason": reason}):
                 day = _day(until, "until")
-                await act.perform(schedule.extend, found.form, found.year, int(unit.value), day, reason.value or "")
+                await act.perform(schedule.extend, found.form, found.year, unit.chosen, day, reason.value or "")
                 box.submit(True)
 
         _actions(box, "批准延期", save)
     return bool(await box)
+
+
+async def _units(text: str) -> dict[int, str]:
+    return {unit.id: f"{unit.name}（{unit.credit_code}）" for unit in await act.read(schedule.units, text)}
 
 
 def _actions(box: ui.dialog, verb: str, save: Callable[[], Awaitable[None]]) -> None:

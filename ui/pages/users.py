@@ -6,7 +6,7 @@ from nicegui import ui
 
 from models.enums import AUTHORITY_ROLES, Role
 from services.accounts import organisations, users
-from services.accounts.views import NewPassword, UserPage, UserRow
+from services.accounts.views import NewPassword, UserPlace, UserRow
 from services.actors import Actor
 from ui import act, shell, words
 from ui.widgets import dialogs, fields
@@ -26,20 +26,17 @@ HEADS = (
 async def listing(actor: Actor, organisation: int = 0) -> None:
     everybody = actor.role is Role.ADMIN and not organisation
     place = None if everybody else await act.read(organisations.profile, organisation or actor.organisation_id)
-    first = await act.read(users.listing, place.id if place else None)
+    offered = await act.read(users.places, "", place.id if place else None)
+    caption = "新增填报人" if any(at.roles == (Role.FILER,) for at in offered) else "新增用户"
 
     async def create() -> None:
-        assert place is not None
-        made = await _ask_new(place.id, first)
+        made = await _ask_new(caption, offered, search=everybody)
         if made:
             await _show_password(made)
             await refresh()
 
     def primary() -> None:
-        if place is None:
-            shell.reason_button("新增用户", "请先在“机构”中选择用户所属的机构。", props="outline")
-        elif first.roles:
-            caption = "新增填报人" if first.roles == (Role.FILER,) else "新增用户"
+        if offered:
             ui.button(caption, icon="person_add", on_click=act.busy(create))
 
     with shell.frame(
@@ -117,19 +114,38 @@ def _row(row: UserRow) -> dict[str, object]:
     }
 
 
-async def _ask_new(organisation_id: int, page: UserPage) -> NewPassword | None:
-    with dialogs.dialog("新增用户") as box:
+async def _ask_new(caption: str, offered: tuple[UserPlace, ...], *, search: bool) -> NewPassword | None:
+    """``search``: the organisation is chosen here; otherwise it is the only one of ``offered``."""
+    known = {place.id: place for place in offered}
+
+    async def look(text: str) -> dict[int, str]:
+        found = await act.read(users.places, text)
+        known.update((place.id, place) for place in found)
+        return {place.id: place.name for place in found}
+
+    with dialogs.dialog(caption) as box:
+        place = fields.Finder("所属机构", look) if search else None
+        if place:
+            ui.label("列表中没有的主管部门，请先在“机构”中新增；申报单位由单位自己注册。").classes("lv-field-hint")
         name = fields.text("姓名", most=50)
         username = fields.text("用户名", most=60, hint=users.USERNAME_WORDS)
-        role = ui.select({r: r.caption for r in page.roles}, value=page.roles[0], label="角色")
+        role = ui.select({}, label="角色")
+
+        def offer_roles() -> None:
+            at = known.get(place.field.value) if place else offered[0]
+            role.set_options({r: r.caption for r in at.roles} if at else {}, value=at.roles[0] if at else None)
 
         async def create() -> None:
-            with fields.beside({"name": name, "username": username}):
-                made = await act.blocking(
-                    users.create, organisation_id, username.value or "", name.value or "", Role(role.value)
-                )
+            beside = {"username": username, "user_name": name}
+            with fields.beside({**beside, "organisation_id": place.field} if place else beside):
+                at = place.chosen if place else offered[0].id
+                made = await act.blocking(users.create, at, username.value or "", name.value or "", Role(role.value))
                 box.submit(made)
 
+        if place:
+            place.field.on_value_change(offer_roles)
+            await place.find("")
+        offer_roles()
         with ui.row().classes("lv-dialog-actions"):
             ui.button("返回", on_click=lambda: box.submit(None)).props("flat")
             ui.button("新增用户", on_click=act.busy(create))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -69,6 +69,30 @@ def text(
     if hint:
         field.props["hint"] = hint
     return field
+
+
+class Finder:
+    """An organisation that is looked up (查找机构): what is typed asks ``look``, which answers id → words to choose from."""
+
+    def __init__(self, what: str, look: Callable[[str], Awaitable[Mapping[int, str]]]) -> None:
+        self._look = look
+        self.search = ui.input(f"按名称或统一社会信用代码查找{what}").props("debounce=300 autofocus clearable")
+        self.field = ui.select({}, label=f"{what} *").props("aria-required=true")
+        self._what = what
+        self.search.on_value_change(lambda e: self.find(e.value or ""))
+
+    async def find(self, text: str) -> None:
+        """Offer what is found; the first of it is chosen, as most look for one by its name."""
+        found = await self._look(text)
+        self.field.error = None if found or not text else f"没有找到这样的{self._what}，请换几个字再查。"
+        self.field.set_options(dict(found), value=next(iter(found), None) if text else None)
+
+    @property
+    def chosen(self) -> int:
+        """Raises a Refusal for ``organisation_id`` where nothing is chosen."""
+        if self.field.value is None:
+            raise Refusal(f"请先查找并选择{self._what}。", field="organisation_id")
+        return int(self.field.value)
 
 
 class WhereFields:
