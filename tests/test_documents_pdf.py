@@ -172,6 +172,18 @@ def test_the_pledge_stands_after_the_notes_and_never_alone(full: FilingSnapshot)
         assert f"第{count - 1}条" in last and "法人签字" in last
 
 
+def test_what_changed_since_the_last_version_follows_the_form_with_the_same_codes(full: FilingSnapshot) -> None:
+    rows = tuple(Difference(f"a{n}:2024", f"指标{n} 2024年", "c", str(n), str(n + 1), "吨", "+1%") for n in range(40))
+    plain = len(texts(pdf.form_pdf(full)))
+    content = pdf.form_pdf(replace(full, differences=rows, compared_with="第1版（2025年2月27日上报）"))
+    pages = texts(content)
+    assert "附：修改对照表（与第1版（2025年2月27日上报）对照）" in pages[plain] and len(pages) > plain + 1
+    assert all("修改前" in page for page in pages[plain:]) and "指标392024年" in pages[-1]
+    assert f"第{plain}页/共{len(pages)}页" in pages[plain - 1] and "法人签字" in pages[plain - 1]
+    for number, found in enumerate(page_codes(content), 1):
+        assert found == {codes.PageCode(papers.NUMBER, 1, full.digest[:16], number, len(pages))}
+
+
 def test_column_heads_are_repeated_on_every_page_of_the_grid(printed: bytes) -> None:
     for page in texts(printed):
         if "按公式计算" in page:
@@ -202,6 +214,22 @@ def test_a_figure_is_not_broken_between_lines() -> None:
     assert any("1,234,567.89" in line for line in lines)
 
 
+def test_a_long_figure_is_set_smaller_and_never_on_two_lines() -> None:
+    long = {"gross_output:2024": "12345678901234.5678", "water_intake:2024": "109089258712.25"}
+    snapshot = papers.full(edits=long)
+    boxes = [box for page in pdf.form_pages(snapshot) for row in page for box in row.boxes]
+    for figure in ("12,345,678,901,234.5678", "109,089,258,712.25"):
+        (box,) = (box for box in boxes if box.text == figure)
+        assert box.lines == (figure,)
+
+
+def test_the_mark_of_an_option_stays_with_its_word() -> None:
+    options = "○ 未核算　○ 自行核算　● 第三方核查　○ 纳入碳市场"
+    for width in range(30, 90):
+        lines = layout.wrap(options, fonts.SONG, 9, width)
+        assert [part for line in lines for part in line.split("　") if part] == options.split("　"), width
+
+
 def test_a_receipt_says_what_was_sent_and_when() -> None:
     receipt = Receipt(
         7, "HZ-2025-000123", papers.NUMBER, 2, "CD14T-T1AM0", papers.DATED, "李明", True, "广州市工业和信息化局"
@@ -217,7 +245,8 @@ def test_changes_are_listed_with_repeated_heads(full: FilingSnapshot) -> None:
     pages = texts(pdf.changes_pdf(replace(full, differences=rows, compared_with="第1版")))
     assert len(pages) > 1 and all("修改前" in page for page in pages)
     assert "指标592024年" in pages[-1]
-    assert "没有改动" in texts(pdf.changes_pdf(full))[0]
+    assert "没有改动" in texts(pdf.changes_pdf(replace(full, compared_with="第1版")))[0]
+    assert "第一次上报" in texts(pdf.changes_pdf(full))[0]
 
 
 def test_opinions_are_printed_tier_by_tier(full: FilingSnapshot) -> None:
@@ -235,6 +264,28 @@ def test_opinions_are_printed_tier_by_tier(full: FilingSnapshot) -> None:
     )
     page = texts(pdf.opinions_pdf(replace(full, opinions=lines)))[0]
     assert "同意上报" in page and "推荐文件已上传" in page and "广东省工业和信息化厅" in page
+
+
+def test_every_paper_says_page_number_and_code_on_each_page(full: FilingSnapshot) -> None:
+    """And a scan that holds such a paper beside the form is not taken for pages of the form."""
+    rows = tuple(Difference(f"a{n}:2024", f"指标{n} 2024年", "c", str(n), str(n + 1), "吨", "+1%") for n in range(30))
+    opinion = OpinionLine("市审核", "广州市工业和信息化局", "已上报", "同意上报。" * 300, "王芳", papers.DATED)
+    receipt = Receipt(7, "HZ-01", papers.NUMBER, 2, digest.code(full.digest), papers.DATED, "李明", False, "某局")
+    made = (
+        (pdf.changes_pdf(replace(full, differences=rows, compared_with="第1版")), papers.NUMBER, 1),
+        (pdf.opinions_pdf(replace(full, opinions=(opinion,))), papers.NUMBER, 1),
+        (pdf.receipt_pdf(receipt, "某厂", "绿色工厂动态管理表", 2025), "HZ-01", 2),
+    )
+    for content, number, version in made:
+        pages = texts(content)
+        with opened(content) as document:
+            for place, page in enumerate(document, 1):
+                found = zxingcpp.read_barcodes(page.render(scale=150 / 72).to_pil())
+                says = codes.paper(number, version, digest.code(full.digest), place, len(pages))
+                assert [one.text for one in found] == [says]
+                assert codes.decode(says) is None
+                assert f"第{place}页/共{len(pages)}页" in pages[place - 1] and number in pages[place - 1]
+                page.close()
 
 
 def test_the_file_is_a_sound_pdf_with_small_fonts(printed: bytes) -> None:

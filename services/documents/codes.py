@@ -8,6 +8,7 @@ from string import digits
 from typing import Any
 
 PREFIX = "LC1"
+_PAPER = "LC1P"  # 回执, 修改对照表, 审核意见表: nothing to stamp, so :func:`decode` passes over them
 DRAFT_VERSION = 0  # printed before 验证并保存
 _LETTERS = digits + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _MARK_LENGTH = 13  # 64 bits in base 36: with the filing number this still fits the smaller symbol 3-Q
@@ -27,6 +28,11 @@ class PageCode:
 def encode(code: PageCode) -> str:
     """``LC1/<number>/<version>/<digest in base 36>/<page>/<pages>``, only letters of the compact QR alphabet."""
     return f"{PREFIX}/{code.number}/{code.version}/{_to_letters(code.digest16)}/{code.page}/{code.pages}"
+
+
+def paper(number: str, version: int, code: str, page: int = 1, pages: int = 1) -> str:
+    """What a paper that is not the form says of itself: of which figures (校验码) it speaks."""
+    return f"{_PAPER}/{number}/{version}/{code}/{page}/{pages}"
 
 
 def decode(text: str) -> PageCode | None:

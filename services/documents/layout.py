@@ -19,7 +19,8 @@ _FEWEST_LINES = 3  # of a long text on either side of a page break
 
 _NOT_FIRST = frozenset("，。、；：？！）】》〉」』”’％%‰℃…—·.,;:?!)]}~～")
 _NOT_LAST = frozenset("（【《〈「『“‘([{￥$№")
-_TOKEN = re.compile(r"[0-9A-Za-z]+(?:[.,:/@_+\-][0-9A-Za-z]+)*|.", re.S)
+# what is not parted: an option and its mark, a word or figure, else one character
+_TOKEN = re.compile(r"[○●□■] [^　\n]+|[0-9A-Za-z]+(?:[.,:/@_+\-][0-9A-Za-z]+)*|.", re.S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _broken(paragraph: str, measure: Callable[[str], int], room: float) -> list[
         if tokens[end][0] in _NOT_FIRST:
             end = at  # nothing but such marks: cut where the line is full
         lines.append("".join(tokens[start:end]).rstrip())
-        while end < len(tokens) and tokens[end] == " ":
+        while end < len(tokens) and tokens[end] in " 　":
             end += 1
         start, used, at = end, 0, end
     if start < len(tokens):

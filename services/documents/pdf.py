@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import datetime
 
 from models.enums import CellKind
 from services import clock
 from services.documents import codes, fonts
-from services.documents.layout import Box, Row, draw, paginate, row
-from services.documents.paper import A4_LANDSCAPE, A4_PORTRAIT, BLACK, Colour, Paper
+from services.documents.layout import PADDING, Box, Row, draw, paginate, row
+from services.documents.paper import A4_LANDSCAPE, A4_PORTRAIT, BLACK, POINTS, Colour, Paper
 from services.documents.snapshot import FilingSnapshot
-from services.filings.views import Difference, Receipt
+from services.filings.views import Receipt
 from services.forms import cells, digest
 from services.forms.expressions import CHOICE_SEPARATOR
 from services.forms.template import REMARK_SLOT, UNIT_SLOT, FormField, Part, Section
@@ -38,12 +39,13 @@ _SHORT_TEXT = 100  # characters: two such fields stand side by side
 _MOST_OPTIONS = 9  # of a choice that are all printed; longer lists show what was chosen
 _TEXT_LEAST = 16.0
 _PLEDGE_HEIGHT = 52.0
+_CENTRED = 16  # characters of a cell of a list, a time among them; longer ones begin at the left
 
 
 def form_pdf(snapshot: FilingSnapshot) -> bytes:
-    """动态管理表, as people print, sign and stamp it; 修改对照表 and 审核意见 are separate papers."""
+    """动态管理表, as people print, sign and stamp it; what changed since the last version is its appendix (修改对照表)."""
     paper = Paper(A4_LANDSCAPE)
-    pages = paginate(list(_form_rows(snapshot)), paper.height - _TOP - _BOTTOM)
+    pages = form_pages(snapshot)
     for number, rows in enumerate(pages, 1):
         paper.add_page()
         draw(paper, rows, _TOP)
@@ -55,6 +57,17 @@ def form_pdf(snapshot: FilingSnapshot) -> bytes:
         subject=f"填报编号 {snapshot.number} 校验码 {code}",
         keywords=f"{KEYWORD} {snapshot.number} {snapshot.digest}",
     )
+
+
+def form_pages(snapshot: FilingSnapshot) -> list[list[Row]]:
+    """The rows of each page that :func:`form_pdf` prints."""
+    capacity = A4_LANDSCAPE[1] - _TOP - _BOTTOM
+    pages = paginate(list(_form_rows(snapshot)), capacity)
+    if snapshot.differences:
+        pages += paginate(
+            [_title(f"附：修改对照表（与{snapshot.compared_with}对照）"), *_change_rows(snapshot)], capacity
+        )
+    return pages
 
 
 def receipt_pdf(receipt: Receipt, unit_name: str, form_title: str, year: int) -> bytes:
@@ -91,6 +104,8 @@ def receipt_pdf(receipt: Receipt, unit_name: str, form_title: str, year: int) ->
     )
     draw(paper, [row([Box(30, 150, note, fonts.SONG, 9.5, framed=False, colour=_GREY)])], end + 6)
     paper.text(30, 275, "工业绿色发展 · 绿色制造名单动态管理", fonts.SONG, 9, _GREY)
+    _page_number(paper, 275, 1, 1, side=30)
+    _paper_code(paper, codes.paper(receipt.number, receipt.version_no, receipt.digest_code), side=30)
     return paper.finish(
         title=f"上报回执 {receipt.number}", dated=receipt.submitted_at, subject=f"填报编号 {receipt.filing_number}"
     )
@@ -98,11 +113,10 @@ def receipt_pdf(receipt: Receipt, unit_name: str, form_title: str, year: int) ->
 
 def changes_pdf(snapshot: FilingSnapshot) -> bytes:
     """修改对照表: every cell that differs from the version ``snapshot.compared_with`` names."""
-    widths = (12.0, 95.0, 55.0, 55.0, 24.0, 26.0)
-    head = _head(("序号", "指标（年份）", "修改前", "修改后", "计量单位", "变化"), widths)
-    rows = [head, *(_change_row(n, d, widths, (head,)) for n, d in enumerate(snapshot.differences, 1))]
+    rows = _change_rows(snapshot)
     if not snapshot.differences:
-        rows.append(row([Box(_SIDE, _WHOLE, "没有改动。", align="centre")], least=10))
+        none = "没有改动。" if snapshot.compared_with else "这是第一次上报的内容，没有可以对照的上一版。"
+        rows.append(row([Box(_SIDE, _WHOLE, none, align="centre")], least=10))
     compared = f"与{snapshot.compared_with}对照" if snapshot.compared_with else ""
     return _table_pdf(snapshot, "修改对照表", compared, rows)
 
@@ -251,7 +265,9 @@ def _figure_box(
     text = _answer(snapshot, field, slot)
     if value.kind is CellKind.INVALID:
         return Box(x, width, f"{text}（无法识别）", size=8, align="centre", colour=_RED)
-    return Box(x, width, text, size=9, align="right" if number else "centre", fill=fill)
+    if number:  # never on two lines: 1234 and 5 below it would be read as two figures
+        return Box(x, width, text, size=_fitting(text, width - 2 * PADDING, 9), align="right", fill=fill)
+    return Box(x, width, text, size=9, align="centre", fill=fill)
 
 
 def _answer(snapshot: FilingSnapshot, field: FormField, slot: str = "") -> str:
@@ -317,8 +333,7 @@ def _form_furniture(paper: Paper, snapshot: FilingSnapshot, page: int, pages: in
     else:
         paper.text(_SIDE, 14, title, fonts.HEI, 10)
     about = f"填报单位：{snapshot.unit_name}　　统一社会信用代码：{snapshot.credit_code}　　填报编号：{snapshot.number}"
-    room = _WHOLE - _SECOND_CODE - 6
-    paper.text(_SIDE, 23.2, *_fitting(about, room, 9))
+    _one_line(paper, 23.2, about, _WHOLE - _SECOND_CODE - 6)
     code = digest.code(snapshot.digest)
     version = snapshot.version_no if snapshot.validated else codes.DRAFT_VERSION
     payload = codes.PageCode(snapshot.number, version, snapshot.digest[:16], page, pages)
@@ -339,15 +354,16 @@ def _form_furniture(paper: Paper, snapshot: FilingSnapshot, page: int, pages: in
 
 def _table_pdf(snapshot: FilingSnapshot, title: str, words: str, rows: list[Row]) -> bytes:
     paper = Paper(A4_LANDSCAPE)
-    pages = paginate(rows, paper.height - 32 - 20)
+    pages, code = paginate(rows, paper.height - 32 - 20), digest.code(snapshot.digest)
     for number, placed in enumerate(pages, 1):
         paper.add_page()
         _centred(paper, 16, f"{snapshot.template.title}{title}（{snapshot.year}年）", fonts.HEI, 15)
         about = f"填报单位：{snapshot.unit_name}　　填报编号：{snapshot.number}　　{words}"
-        paper.text(_SIDE, 28, *_fitting(about, _WHOLE, 9))
+        _one_line(paper, 28, about, _WHOLE)
         draw(paper, placed, 32)
-        paper.text(_SIDE, 200, f"校验码　{digest.code(snapshot.digest)}", fonts.SONG, 8.5, _GREY)
+        paper.text(_SIDE, 200, f"校验码　{code}", fonts.SONG, 8.5, _GREY)
         _page_number(paper, 200, number, len(pages))
+        _paper_code(paper, codes.paper(snapshot.number, snapshot.version_no, code, number, len(pages)))
     return paper.finish(title=f"{snapshot.unit_name} {title}", dated=snapshot.dated, subject=snapshot.number)
 
 
@@ -371,33 +387,47 @@ def _line(
 ) -> Row:
     boxes, x = [], _SIDE
     for text, width in zip(texts, widths, strict=True):
-        boxes.append(Box(x, width, text, size=size, align="centre" if len(text) < 12 else "left"))
+        boxes.append(Box(x, width, text, size=size, align="centre" if len(text) <= _CENTRED else "left"))
         x += width
     return row(boxes, least=least, keep=keep, heads=heads, breakable=breakable)
 
 
-def _change_row(number: int, change: Difference, widths: tuple[float, ...], heads: tuple[Row, ...]) -> Row:
-    texts = (str(number), change.place, change.before or "（空）", change.after or "（空）", change.unit, change.change)
-    return _line(texts, widths, heads, breakable=True)
+def _change_rows(snapshot: FilingSnapshot) -> list[Row]:
+    widths = (12.0, 95.0, 55.0, 55.0, 24.0, 26.0)
+    head = _head(("序号", "指标（年份）", "修改前", "修改后", "计量单位", "变化"), widths)
+    rows = [head]
+    for number, one in enumerate(snapshot.differences, 1):
+        texts = (str(number), one.place, one.before or "（空）", one.after or "（空）", one.unit, one.change)
+        rows.append(_line(texts, widths, (head,), breakable=True))
+    return rows
 
 
 def _centred(paper: Paper, y: float, text: str, face: str, size: float, colour: Colour = BLACK) -> None:
     words = fonts.drawable(text)
-    width = fonts.face(face).width(words) * size / fonts.UNITS_PER_EM * 25.4 / 72
+    width = fonts.face(face).width(words) * size / fonts.UNITS_PER_EM / POINTS
     paper.text((paper.width - width) / 2, y, words, face, size, colour)
 
 
-def _fitting(text: str, room: float, size: float) -> tuple[str, str, float]:
-    """One line that must not run into the code: a smaller type for a very long name."""
+def _one_line(paper: Paper, y: float, text: str, room: float) -> None:
+    """A line that must not run into the code: in a smaller type for a very long name."""
     words = fonts.drawable(text)
-    width = fonts.face(fonts.SONG).width(words) * size / fonts.UNITS_PER_EM * 25.4 / 72
-    return words, fonts.SONG, round(size * min(1, room / width), 2)
+    paper.text(_SIDE, y, words, fonts.SONG, _fitting(words, room, 9))
 
 
-def _page_number(paper: Paper, y: float, page: int, pages: int) -> None:
+def _fitting(text: str, room: float, size: float) -> float:
+    """The type size in which ``text`` is no wider than ``room`` mm."""
+    width = fonts.face(fonts.SONG).width(text) * size / fonts.UNITS_PER_EM / POINTS
+    return size if width <= room else math.floor(size * room / width * 100) / 100
+
+
+def _page_number(paper: Paper, y: float, page: int, pages: int, *, side: float = _SIDE) -> None:
     words = f"第 {page} 页 / 共 {pages} 页"
-    width = fonts.face(fonts.SONG).width(words) * 9 / fonts.UNITS_PER_EM * 25.4 / 72
-    paper.text(paper.width - _SIDE - width, y, words, fonts.SONG, 9)
+    width = fonts.face(fonts.SONG).width(words) * 9 / fonts.UNITS_PER_EM / POINTS
+    paper.text(paper.width - side - width, y, words, fonts.SONG, 9)
+
+
+def _paper_code(paper: Paper, text: str, *, side: float = _SIDE) -> None:
+    paper.modules(paper.width - side - _SECOND_CODE, _CODE_EDGE, _SECOND_CODE, codes.modules(text))
 
 
 def _moment(moment: datetime) -> str:
