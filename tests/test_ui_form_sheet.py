@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services import clock
 from services.filings.views import CellEdit, CellView, FindingView, SheetPatch
 from ui.widgets import form_sheet
 from ui.widgets.form_sheet import CellsEvent, NoteEvent
@@ -99,7 +100,8 @@ def test_a_patch_is_written_as_the_browser_reads_it() -> None:
         conflicts={"x:2024": ("1", "2")},
         by="陈立",
     )
-    written = form_sheet.patch_dict(patch, ack=7)
+    with clock.frozen(datetime(2025, 3, 20, 2, 33, tzinfo=UTC)):
+        written = form_sheet.patch_dict(patch, ack=7)
     assert json.loads(json.dumps(written)) == written
     assert written["ack"] == 7
     assert written["savedAt"] == "10:32:05"
@@ -111,3 +113,10 @@ def test_a_patch_is_written_as_the_browser_reads_it() -> None:
 def test_pages_of_one_form_share_one_layout_text() -> None:
     layout = {"form": "green_factory", "parts": []}
     assert form_sheet.layout_json(layout) is form_sheet.layout_json(dict(layout))
+
+
+def test_the_saved_mark_names_the_day_of_an_older_save() -> None:
+    with clock.frozen(datetime(2025, 3, 20, 2, 0, tzinfo=UTC)):
+        assert form_sheet._time(datetime(2025, 3, 20, 1, 30, 5, tzinfo=UTC)) == "09:30:05"
+        assert form_sheet._time(datetime(2025, 3, 18, 1, 30, 5, tzinfo=UTC)) == "2025-03-18 09:30:05"
+        assert form_sheet._time(None) == ""

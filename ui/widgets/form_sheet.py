@@ -315,4 +315,8 @@ def _whole(value: Any) -> int | None:
 
 
 def _time(moment: datetime | None) -> str:
-    return clock.local(moment).strftime("%H:%M:%S") if moment else ""
+    """已保存 when: the time today, with its date on any other day."""
+    if moment is None:
+        return ""
+    at = clock.local(moment)
+    return f"{at:%H:%M:%S}" if at.date() == clock.today() else f"{at:%Y-%m-%d %H:%M:%S}"
