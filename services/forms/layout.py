@@ -54,6 +54,7 @@ def _row(field: FormField) -> dict[str, Any]:
         "reference": field.reference,
         "maxLength": field.max_length,
         "locked": field.locked,
+        "personal": field.personal,
         "emptyWords": field.empty_words,
         "formula": field.formula.words if field.formula else "",
         "guidance": field.guidance,

@@ -24,6 +24,7 @@ units            the drop-down: ``["吨", "万吨"]`` or ``[{name = "吨", facto
 unit_of          key of a field with ``units`` whose chosen unit (and options) this field shares
 required remark locked empty_words       true / false. remark: the row has a 特殊情况说明 cell. empty_words: 不涉及 and
                  停产 may be typed. locked: filled from the profile
+personal         true: says who or how to reach a person (姓名, 电话 …); the browser never keeps it beyond the page
 decimals         most decimals that may be typed (default 4 for numbers); for derived: rounded to (default 4)
 low high         hard bounds (error), in the canonical unit. ``low`` is 0 for numbers unless given; ``low = ""``: none
 usual            ``["2000", "10000000"]``, either may be ""; needs ``usual_source`` (starts with 建议值 or a source)
@@ -323,7 +324,7 @@ _FIELD = {
     "kind": _Slot(_one_of(*get_args(FieldKind)), True),
     **dict.fromkeys(("code", "parameter", "group", "guidance", "unit", "unit_of", "usual_source"), _Slot(_text)),
     **dict.fromkeys(("pattern", "pattern_words", "formula", "formula_words", "source"), _Slot(_text)),
-    **dict.fromkeys(("yearly", "required", "remark", "locked", "empty_words", "slip"), _Slot(_flag)),
+    **dict.fromkeys(("yearly", "required", "remark", "locked", "empty_words", "personal", "slip"), _Slot(_flag)),
     **dict.fromkeys(("low", "high"), _Slot(_number)),
     "decimals": _Slot(_decimals),
     "max_length": _Slot(_whole),

@@ -81,6 +81,7 @@ class FormField:
     pattern: str = ""
     pattern_words: str = ""  # what the pattern means, for the refusal
     locked: bool = False  # filled from the unit's profile, read-only here
+    personal: bool = False  # 个人信息: a name, telephone … of a person
     formula: Formula | None = None
     guidance: str = ""  # 填写说明
     source: str = ""

@@ -580,6 +580,121 @@ def test_logout_forgets_what_was_not_saved(sheets: Any, harness: Harness) -> Non
     assert sheet.page.evaluate("Object.keys(sessionStorage).filter(k => k.startsWith('lvce:sheet:')).length") == 0
 
 
+def test_personal_texts_outlive_a_lost_connection_and_are_never_written_down(sheets: Any, harness: Harness) -> None:
+    sheet = sheets()
+    sheet.page.evaluate("window.socket.io.reconnection(false); window.socket.io.engine.close()")
+    mobile = sheet.cell("mobile")
+    mobile.fill("13800138000")
+    mobile.press("Enter")
+    sheet.cell("contact").fill("何小燕")  # committed and still being typed: both only in memory
+    sheet.cell(f"gross_output:{Y1}").click()
+    sheet.type("45200")
+    sheet.press("Enter")
+    kept = sheet.page.evaluate("JSON.stringify(sessionStorage)")
+    assert "45200" in kept
+    assert "13800138000" not in kept
+    assert "何小燕" not in kept
+    sheet.page.evaluate("window.socket.io.reconnection(true); window.socket.connect()")
+    sheet.settled()
+    assert harness.text("mobile") == "13800138000"
+    assert harness.text("contact") == "何小燕"
+
+
+def test_a_reload_tells_which_personal_texts_were_not_saved(sheets: Any, harness: Harness) -> None:
+    sheet = sheets()
+    harness.get("/fail", times=3)
+    sheet.cell("mobile").fill("13800138000")
+    sheet.cell("mobile").press("Enter")
+    expect(sheet.page.locator(".lvs-saved")).to_have_attribute("data-saved", "failed")
+    harness.get("/fail", times=0)
+    sheet.page.on("dialog", lambda asked: asked.accept())  # 要离开此网站吗？
+    sheet.page.reload()
+    sheet.ready()
+    notice = sheet.page.locator(".lvs-notice")
+    expect(notice).to_contain_text("没有保存")
+    expect(notice).to_contain_text("联系人手机号")
+    assert harness.text("mobile") == ""
+    sheet.page.reload()
+    sheet.ready()
+    expect(sheet.page.locator(".lvs-notice")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [1920, 1366, 1180, 860])
+def test_names_parameters_and_units_are_never_cut(sheets: Any, width: int) -> None:
+    sheet = sheets(fill=1, size=(width, 768))
+    cut = sheet.page.evaluate(
+        """() => [...document.querySelectorAll(".lvs-grid :is(.lvs-label, .lvs-unit) .lvs-value, .ag-header-cell-text")]
+            .filter((one) => {
+                const text = document.createRange();
+                text.selectNodeContents(one);
+                const cell = one.closest(".ag-cell, .ag-header-cell").getBoundingClientRect();
+                return [...text.getClientRects()].some((line) => {
+                    const middle = (line.top + line.bottom) / 2; // a line is 15 px high, whatever the face says
+                    return middle - 7 < cell.top - 1 || middle + 7 > cell.bottom + 1 || line.right > cell.right + 1;
+                });
+            }).map((one) => one.textContent)"""
+    )
+    assert cut == []
+
+
+def test_a_narrower_sheet_keeps_the_cell_its_editor_and_its_place(sheets: Any, harness: Harness) -> None:
+    sheet = sheets()
+    cell = sheet.cell(f"water_intake:{Y2}")
+    cell.click()
+    sheet.page.set_viewport_size({"width": 1000, "height": 768})
+    expect(sheet.page.get_by_role("columnheader", name="填写说明")).to_have_count(0)
+    expect(cell).to_have_class(re.compile("lvs-current"))
+    expect(cell).to_be_in_viewport()
+    sheet.type("88")
+    sheet.page.set_viewport_size({"width": 1366, "height": 768})
+    expect(sheet.page.locator(".lvs-editor")).to_have_value("88")
+    sheet.press("Enter")
+    expect(sheet.page.get_by_role("columnheader", name="填写说明")).to_have_count(1)
+    sheet.settled()
+    assert harness.text(f"water_intake:{Y2}") == "88"
+
+
+def test_the_line_under_the_sheet_shows_whole_lines_and_all_of_them_on_demand(sheets: Any) -> None:
+    sheet = sheets(fill=1)
+    sheet.cell(f"energy_total:{Y1}").click()
+    text = sheet.page.locator(".lvs-bar-text")
+    more = sheet.page.locator(".lvs-bar-more")
+    expect(more).to_be_hidden()
+    sheet.cell(f"energy_actual:{Y1}").click()
+    sheet.type("99999")
+    sheet.press("Enter")
+    sheet.page.locator(POPUP).wait_for()
+    sheet.press("Escape")
+    sheet.settled()
+    sheet.cell(f"energy_actual:{Y1}").click()
+    expect(more).to_have_text("展开全部")
+    scroller = sheet.page.locator(".lvs-scroller")
+    before = scroller.bounding_box()
+    assert text.evaluate("box => box.clientHeight % 20") == 0
+    sheet.press("Shift+F2")
+    assert text.evaluate("box => box.scrollHeight <= box.clientHeight")
+    assert scroller.bounding_box() == before  # it lies over the sheet, nothing moved
+    sheet.press("Escape")
+    expect(more).to_have_text("展开全部")
+
+
+def test_the_tooltip_of_a_marked_cell_is_one_line(sheets: Any) -> None:
+    sheet = sheets()
+    sheet.cell(f"gross_output:{Y1}").click()
+    sheet.type("1")
+    sheet.press("Enter")
+    sheet.page.locator(POPUP).wait_for()
+    sheet.press("Escape")
+    sheet.settled()
+    sheet.page.mouse.move(0, 0)
+    sheet.cell(f"gross_output:{Y1}").hover()
+    tip = sheet.page.get_by_role("tooltip")
+    expect(tip).to_contain_text("已核实")
+    box = tip.bounding_box()
+    assert box is not None
+    assert box["height"] <= 32
+
+
 def test_two_people_see_each_others_cells_arrive(sheets: Any, harness: Harness) -> None:
     one = sheets()
     two = sheets(fresh=False, user=2)

@@ -2,7 +2,7 @@
 // paint in place. The drawing is in fields.js, grid.js, panel.js and dialogs.js, the state in model.js and outbox.js.
 
 import { conflictDialog, Dialogs, failureDialog, findingsDialog, unitDialog } from "lvce-sheet/dialogs.js";
-import { h, levelChip, placeBeside } from "lvce-sheet/dom.js";
+import { h, levelChip, LEVELS, placeBeside } from "lvce-sheet/dom.js";
 import { FieldParts } from "lvce-sheet/fields.js";
 import { SheetGrid } from "lvce-sheet/grid.js";
 import { countBy, LONGEST_TEXT, Model } from "lvce-sheet/model.js";
@@ -34,7 +34,9 @@ class Controller {
     this.inGrid = false;
     this.quietUntil = 0;
     this.leaving = false;
-    this.outbox = new Outbox(`lvce:sheet:${this.full.filingId}:${this.full.userId}`, (kind, body) => this.emit(kind, body), () => this.#mark());
+    this.outbox = new Outbox(`lvce:sheet:${this.full.filingId}:${this.full.userId}`, {
+      send: (kind, body) => this.emit(kind, body), changed: () => this.#mark(), personal: (address) => Boolean(this.model.row(address)?.personal),
+    });
     if (!this.model.readonly) this.model.setPending(this.outbox.items);
     window.__sheet = this.#probe();
   }
@@ -69,7 +71,10 @@ class Controller {
       return button;
     }));
     this.panelButton = h("button", { type: "button", class: "lvs-panel-button", "aria-expanded": "false", onclick: () => this.togglePanel() });
-    this.bar = h("div", { class: "lvs-cellbar", role: "region", "aria-label": "当前单元格" });
+    this.bar = h("div", { class: "lvs-bar-text", tabindex: "-1" });
+    this.barMore = h("button", { type: "button", class: "lvs-link lvs-bar-more", title: "Shift+F2", onclick: () => this.toggleBar() });
+    this.barSide = h("div", { class: "lvs-bar-side" });
+    const cellbar = h("div", { class: "lvs-cellbar", role: "region", "aria-label": "当前单元格" }, (this.barBox = h("div", { class: "lvs-bar" }, this.bar, this.barSide)));
     this.notice = h("div", { class: "lvs-notices", role: "status", "aria-live": "polite" });
     this.scroller = h("div", { class: "lvs-scroller", tabindex: "-1" });
     this.parts = new Map();
@@ -80,7 +85,7 @@ class Controller {
       this.parts.set(part.key, section);
       this.scroller.append(section);
     }
-    this.main = h("div", { class: "lvs-main" }, this.scroller, this.bar);
+    this.main = h("div", { class: "lvs-main" }, this.scroller, cellbar);
     this.body = h("div", { class: "lvs-body" }, this.main);
     this.#fit(); // while the page is still empty: measuring it later would lay everything out once more
     this.root.append(h("div", { class: "lvs-top" }, nav, this.saved, this.panelButton), this.body, this.notice, this.live, this.layer);
@@ -92,7 +97,7 @@ class Controller {
     this.#describe(null);
     this.#listen();
     if (this.model.readonly) this.#tellUnsaved();
-    else this.outbox.replay();
+    else this.outbox.replay(), this.#tellLost();
     idle(() => {
       this.panel = new FindingsPanel(this);
       if (document.documentElement.clientWidth >= WIDE) this.togglePanel(true);
@@ -121,7 +126,18 @@ class Controller {
     if (over > 0 && over < 64) this.root.style.height = `${Math.max(420, high - over)}px`;
   }
 
+  /** The sheet got another width (a panel was folded): fit in, and keep the current cell in sight. */
+  #resized() {
+    const wide = this.root.clientWidth;
+    if (wide === this.wide) return;
+    this.wide = wide;
+    this.#fit();
+    this.grid?.fit();
+    if (this.here) requestAnimationFrame(() => this.elementOf(this.here)?.scrollIntoView({ block: "nearest" }));
+  }
+
   #listen() {
+    this.wide = this.root.clientWidth;
     this.off = new AbortController();
     const on = (target, name, act, options = {}) => target.addEventListener(name, act, { ...options, signal: this.off.signal });
     on(window, "resize", () => (this.#fit(), this.dialogs.reposition()));
@@ -135,6 +151,7 @@ class Controller {
         this.scroller.scrollTop = place;
       }
       away = hidden;
+      if (!hidden) this.#resized();
     });
     this.sizes.observe(this.scroller);
     on(this.scroller, "scroll", () => {
@@ -177,6 +194,7 @@ class Controller {
   #key(event) {
     const command = (event.ctrlKey || event.metaKey) && !event.altKey;
     if (event.key === "Escape" && this.escape()) event.preventDefault();
+    if (event.key === "F2" && event.shiftKey) event.preventDefault(), this.toggleBar();
     if (!command) return;
     const key = event.key.toLowerCase();
     if (key === "s") {
@@ -193,8 +211,9 @@ class Controller {
     }
   }
 
-  /** Esc outside an editor closes the pop-up, wherever the focus is. */
+  /** Esc outside an editor closes the pop-up, wherever the focus is, or folds the line under the sheet. */
   escape() {
+    if (!this.dialogs.open && this.barBox.classList.contains("lvs-bar-open")) return this.toggleBar(false), true;
     if (!this.dialogs.open) return false;
     this.dialogs.close(this.dialogs.open.spec.dismiss);
     return true;
@@ -205,6 +224,13 @@ class Controller {
     const changes = this.outbox.items.filter((item) => item.kind === "cells").flatMap((item) => item.body.changes);
     if (!changes.length) return;
     this.tell("warning", `有 ${changes.length} 处修改没有保存：${this.model.readonlyReason}`, changes.map(({ a, t }) => `${this.model.place(a)}：${t || "（清空）"}`), () => this.outbox.clear());
+  }
+
+  /** Personal texts that were on their way when the page went: they are not written down here, so they must be typed again. */
+  #tellLost() {
+    const places = [...new Set(this.outbox.lost)].filter((address) => this.model.row(address)).map((address) => this.model.place(address));
+    this.outbox.told();
+    if (places.length) this.tell("warning", "页面重新载入前，下列内容可能没有保存，请核对", places.map((place) => `${place}：属于个人信息，浏览器不留存，如与刚才填写的不同请重新填写。`));
   }
 
   #restoreDraft() {
@@ -324,6 +350,7 @@ class Controller {
   }
 
   editorClosed() {
+    this.grid?.fit();
     if (this.dialogs.open) this.dialogs.attend();
   }
 
@@ -544,6 +571,7 @@ class Controller {
     this.here = address;
     this.inGrid = column !== "";
     this.at = { row, column };
+    this.toggleBar(false);
     this.#describe(address);
   }
 
@@ -555,20 +583,38 @@ class Controller {
       return;
     }
     const { row } = this.at;
-    const parts = [h("strong", { text: address ? model.place(address) : model.name(row) })];
+    const say = (text, name = "") => h("span", { class: name, text });
+    const first = [h("strong", { text: address ? model.place(address) : model.name(row) })];
     const unit = model.unit(row);
-    if (unit && row.kind !== "text") parts.push(h("span", { class: "lvs-bar-unit", text: unit }));
-    for (const finding of address ? model.findingsAt(address) : []) parts.push(h("span", { class: `lvs-bar-finding lvs-line-${finding.level}` }, levelChip(finding.level), ` ${finding.message}`));
-    if (row.formula && row.kind === "derived") parts.push(h("span", { text: `公式：${row.formula}` }));
-    else if (address && model.lockReason(address)) parts.push(h("span", { text: model.lockReason(address) }));
-    if (address && model.previous[address]) parts.push(h("span", { text: `上年填报：${model.previous[address]}` }));
-    if (row.guidance) parts.push(h("span", { text: row.guidance }));
-    if (row.emptyWords) parts.push(h("span", { class: "lvs-bar-hint", text: Array.isArray(row.emptyWords) ? `可填：${row.emptyWords.join("、")}` : "没有此项可填“不涉及”，停产年份可填“停产”。" }));
-    if (address && this.full.pickable) parts.push(h("button", { type: "button", class: "lvs-button lvs-pick", text: "对此格提出核实问题", onclick: () => this.emit("pick", { address }) }));
-    this.bar.replaceChildren(...parts);
+    if (unit && row.kind !== "text") first.push(say(unit, "lvs-bar-unit"));
+    const text = address && model.text(address);
+    if (text && this.inGrid && text.length > 12 && !["number", "derived"].includes(row.kind)) first.push(say(`“${text}”`));
+    if (row.formula && row.kind === "derived") first.push(say(`公式：${row.formula}`));
+    else if (address && model.lockReason(address) && !model.readonly) first.push(say(model.lockReason(address)));
+    if (address && model.previous[address]) first.push(say(`上年填报：${model.previous[address]}`));
+    const findings = address ? model.findingsAt(address).map((finding) => h("p", { class: `lvs-line-${finding.level}` }, levelChip(finding.level), ` ${finding.message}`)) : [];
+    const help = [];
+    if (row.guidance) help.push(say(row.guidance));
+    if (row.emptyWords && !model.readonly) help.push(say("没有此项可填“不涉及”，停产年份可填“停产”。", "lvs-bar-unit"));
+    this.bar.replaceChildren(...(findings.length ? [h("p", {}, ...first), ...findings, h("p", {}, ...help)] : [h("p", {}, ...first, ...help)]));
+    this.bar.scrollTop = 0;
+    const ask = address && this.full.pickable && h("button", { type: "button", class: "lvs-button lvs-pick", text: "对此格提出核实问题", onclick: () => this.emit("pick", { address }) });
+    this.barSide.replaceChildren(...[ask, this.barMore].filter(Boolean));
+    this.barFrame ??= requestAnimationFrame(() => {
+      this.barFrame = undefined;
+      this.barMore.hidden = this.bar.scrollHeight <= this.bar.clientHeight + 2;
+    });
   }
 
-  /** The tooltip over a cell: findings, formula, or the text that does not fit. */
+  /** The line under the sheet shows three lines; all of them on demand, over the sheet, so that nothing moves. */
+  toggleBar(open = !this.barBox.classList.contains("lvs-bar-open")) {
+    if (open && this.barMore.hidden) return;
+    this.barBox.classList.toggle("lvs-bar-open", open);
+    this.barMore.textContent = open ? "收起" : "展开全部";
+    this.barMore.setAttribute("aria-expanded", String(open));
+  }
+
+  /** The tooltip over a cell: that there are findings, its formula, or the text that does not fit; the rest stands under the sheet. */
   hover(cell) {
     if (cell === this.hovered) return;
     this.hovered = cell;
@@ -590,8 +636,13 @@ class Controller {
   #tipLines(cell) {
     const address = cell.dataset.address;
     const lines = [];
-    if (address) {
-      for (const finding of this.model.findingsAt(address)) lines.push(h("p", { class: `lvs-line-${finding.level}` }, levelChip(finding.level), ` ${finding.message}`, finding.state !== "open" ? `（${finding.state === "explained" ? `已说明：${finding.note}` : "已核实"}）` : ""));
+    if (address && address !== this.here) {
+      const findings = this.model.findingsAt(address);
+      if (findings.length) {
+        const [worst] = [...findings].sort((one, other) => LEVELS[one.level].rank - LEVELS[other.level].rank);
+        const kept = { explained: `已说明：${worst.note}`, confirmed: "已核实" }[worst.state] ?? worst.title;
+        lines.push(h("p", { class: `lvs-tip-line lvs-line-${worst.level}` }, levelChip(worst.level), ` ${kept}${findings.length > 1 ? `，共 ${findings.length} 条` : ""}`));
+      }
       const reason = this.model.lockReason(address);
       if (reason && !(this.model.readonly && reason === this.model.readonlyReason)) lines.push(h("p", { text: reason }));
     }

@@ -8,10 +8,11 @@ import { composing, h, LEVELS } from "./dom.js";
 import { CHOICE_SEPARATOR, LONGEST_TEXT } from "./model.js";
 
 AG.ModuleRegistry.registerModules([
-  AG.ClientSideRowModelModule, AG.CellSpanModule, AG.CellStyleModule, AG.RowStyleModule, AG.LocaleModule, AG.ClientSideRowModelApiModule,
+  AG.ClientSideRowModelModule, AG.CellSpanModule, AG.CellStyleModule, AG.RowStyleModule, AG.LocaleModule, AG.ClientSideRowModelApiModule, AG.RowApiModule,
 ]);
 
 const ROW_HEIGHT = 32;
+const LINE = 15; // px of a line of small text; a row has two of them, or as many as its name, parameter or unit needs
 const FIRST_ROWS = 24; // drawn at once; the others follow when the browser has painted
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 const LOCALE = { noRowsToShow: "没有指标", ariaRowSelect: "", loadingOoo: "加载中" };
@@ -42,7 +43,7 @@ export class SheetGrid {
       });
     }
     this.rows = this.items.filter((item) => item.row).map((item) => item.row);
-    this.columns = ["unit", ...this.model.years.map((_, index) => `y${index}`), "remark", "guidance"];
+    this.spanned = (one, other) => Boolean(one?.row?.parameter && other?.row?.parameter) && one.row.label === other.row.label;
     this.head = null; // the current cell {r, c}
     this.anchor = null; // the other corner of the range
     this.editor = null;
@@ -54,36 +55,19 @@ export class SheetGrid {
   }
 
   draw() {
-    const width = this.#widths();
-    const plain = (colId, headerName, extra) => ({ colId, headerName, ...extra });
-    const view = { cellRenderer: this.#cellView() };
-    const columnDefs = [
-      plain("name", "指标名称", {
-        pinned: "left", width: width.name, cellRenderer: LabelView, cellClass: (p) => `lvs-label${p.data.row?.required ? " lvs-required" : ""}`,
-        valueGetter: (p) => p.data.row?.label ?? "",
-        ...(this.rows.some((row) => row.parameter) && {
-          spanRows: ({ nodeA, nodeB }) => Boolean(nodeA?.data.row?.parameter && nodeB?.data.row?.parameter) && nodeA.data.row.label === nodeB.data.row.label,
-        }),
-      }),
-      plain("param", "指标涉及的参数", { pinned: "left", width: width.param, cellRenderer: LabelView, cellClass: "lvs-label", valueGetter: (p) => p.data.row?.parameter ?? "" }),
-      plain("unit", "单位", { ...view, width: width.unit }),
-      ...this.model.years.map((year, index) =>
-        plain(`y${index}`, `${year}年指标值`, {
-          ...view, width: width.year, minWidth: 88, headerClass: "lvs-head-figure",
-          ...(index === 0 && { colSpan: (p) => (p.data.row && !p.data.row.yearly ? this.model.years.length : 1) }),
-        })),
-      plain("remark", "特殊情况说明", { ...view, minWidth: width.remark, flex: 2 }),
-      plain("guidance", "填写说明", { ...view, minWidth: width.guidance, flex: 3 }),
-    ];
-    this.host.style.minHeight = `${this.items.length * ROW_HEIGHT + 36}px`;
+    const columnDefs = this.#arrange();
     this.host.setAttribute("aria-label", this.part.title);
     this.api = AG.createGrid(this.host, {
       theme, columnDefs, localeText: LOCALE, rowData: this.items.slice(0, FIRST_ROWS), getRowId: (p) => p.data.id,
+      getRowHeight: (p) => this.heights.get(p.data.id) ?? ROW_HEIGHT, maintainColumnOrder: true,
       domLayout: "autoHeight", suppressRowVirtualisation: true, suppressColumnVirtualisation: true, ensureDomOrder: true, enableCellSpan: true,
       suppressCellFocus: true, suppressHeaderFocus: true, suppressMovableColumns: true, animateRows: false, suppressColumnMoveAnimation: true,
       isFullWidthRow: (p) => !p.rowNode.data.row, fullWidthCellRenderer: TitleRow,
-      rowClassRules: { "lvs-derived-row": (p) => p.data.row?.kind === "derived" },
-      defaultColDef: { sortable: false, resizable: true, suppressKeyboardEvent: () => true, suppressHeaderMenuButton: true },
+      rowClassRules: {
+        "lvs-derived-row": (p) => p.data.row?.kind === "derived",
+        ...Object.fromEntries([3, 4, 5, 6].map((lines) => [`lvs-lines-${lines}`, (p) => this.#lines(p.data.id) === lines])),
+      },
+      defaultColDef: { sortable: false, resizable: true, wrapHeaderText: true, suppressKeyboardEvent: () => true, suppressHeaderMenuButton: true },
     });
     this.#listen();
     this.rest = () => {
@@ -100,11 +84,79 @@ export class SheetGrid {
     this.api?.destroy();
   }
 
+  /** The sheet got another width: other columns, other heights. Not under an open editor: then once it is closed. */
+  fit() {
+    if (this.editor || this.#widths().step === this.width.step) return;
+    const focus = document.activeElement === this.catcher;
+    this.api.setGridOption("columnDefs", this.#arrange());
+    this.api.resetRowHeights();
+    this.api.redrawRows();
+    if (!this.head) return;
+    const last = this.columns.length - 1;
+    this.anchor = { r: this.anchor.r, c: Math.min(this.anchor.c, last) };
+    requestAnimationFrame(() => this.go({ r: this.head.r, c: Math.min(this.head.c, last) }, { extend: true, focus }));
+  }
+
   #widths() {
     const room = this.ctl.root.clientWidth || document.documentElement.clientWidth - 260;
-    if (room >= 1300) return { name: 210, param: 150, unit: 132, year: 124, remark: 190, guidance: 260 };
-    if (room >= 1000) return { name: 172, param: 116, unit: 104, year: 104, remark: 120, guidance: 130 };
-    return { name: 150, param: 96, unit: 88, year: 104, remark: 120, guidance: 130 };
+    if (room >= 1300) return { step: 3, name: 210, param: 150, unit: 132, year: 124, remark: 190, guidance: 260 };
+    if (room >= 1000) return { step: 2, name: 172, param: 116, unit: 104, year: 104, remark: 120, guidance: 130 };
+    return { step: 1, name: 150, param: 100, unit: 88, year: 100, remark: 110, guidance: 0 }; // 填写说明 stands under the sheet
+  }
+
+  /** Choose columns, widths and heights for the room there is. */
+  #arrange() {
+    const width = (this.width = this.#widths());
+    this.columns = ["unit", ...this.model.years.map((_, index) => `y${index}`), "remark", ...(width.guidance ? ["guidance"] : [])];
+    const plain = (colId, headerName, extra) => ({ colId, headerName, ...extra });
+    const view = { cellRenderer: this.#cellView() };
+    const columnDefs = [
+      plain("name", "指标名称", {
+        pinned: "left", width: width.name, cellRenderer: LabelView, cellClass: (p) => `lvs-label${p.data.row?.required ? " lvs-required" : ""}`,
+        valueGetter: (p) => p.data.row?.label ?? "",
+        ...(this.rows.some((row) => row.parameter) && { spanRows: ({ nodeA, nodeB }) => this.spanned(nodeA?.data, nodeB?.data) }),
+      }),
+      plain("param", width.guidance ? "指标涉及的参数" : "指标涉及\n的参数", { pinned: "left", width: width.param, cellRenderer: LabelView, cellClass: "lvs-label", valueGetter: (p) => p.data.row?.parameter ?? "" }),
+      plain("unit", "单位", { ...view, width: width.unit }),
+      ...this.model.years.map((year, index) =>
+        plain(`y${index}`, `${year}年指标值`, {
+          ...view, width: width.year, minWidth: 88, headerClass: "lvs-head-figure",
+          ...(index === 0 && { colSpan: (p) => (p.data.row && !p.data.row.yearly ? this.model.years.length : 1) }),
+        })),
+      plain("remark", "特殊情况说明", { ...view, minWidth: width.remark, flex: 2 }),
+      ...(width.guidance ? [plain("guidance", "填写说明", { ...view, minWidth: width.guidance, flex: 3 })] : []),
+    ];
+    this.heights = this.#measure(width);
+    const all = this.items.reduce((sum, item) => sum + (this.heights.get(item.id) ?? ROW_HEIGHT), 0);
+    this.host.style.minHeight = `${all + 36}px`;
+    return columnDefs;
+  }
+
+  /** Row id → height of rows whose name, parameter or unit takes more than two lines; measured at once, in one layout. */
+  #measure(width) {
+    const texts = [];
+    const want = (id, text, room, style = "") => text && texts.push([id, h("div", { text, style: `width:${room}px;${style}` })]);
+    this.items.forEach((item, index) => {
+      const { row, id } = item;
+      if (!row) return;
+      const merged = this.spanned(this.items[index - 1], item) || this.spanned(item, this.items[index + 1]);
+      if (!merged) want(id, row.label, width.name - 17 - (row.required ? 9 : 0), "font-size:12.5px");
+      want(id, row.parameter, width.param - 17, "font-size:12.5px");
+      for (const unit of row.units?.length ? row.units : [row.unit]) want(id, unit, width.unit - (row.units?.length ? 31 : 17));
+    });
+    const probe = h("div", { class: "lvs-probe", "aria-hidden": "true" }, ...texts.map(([, box]) => box));
+    this.ctl.root.append(probe);
+    const heights = new Map();
+    for (const [id, box] of texts) {
+      const lines = Math.round(box.offsetHeight / LINE);
+      if (lines > 2) heights.set(id, Math.max(heights.get(id) ?? 0, Math.min(lines, 6) * LINE + 4));
+    }
+    probe.remove();
+    return heights;
+  }
+
+  #lines(id) {
+    return Math.floor((this.heights.get(id) ?? ROW_HEIGHT) / LINE);
   }
 
   // --- drawing ---------------------------------------------------------------------------------------------------------
@@ -438,7 +490,7 @@ export class SheetGrid {
     else if (key === "Tab") {
       if (this.#step([0, shift ? -1 : 1], { toEditable: true })) this.#done(event);
       else event.stopPropagation(); // past the last cell: the browser goes on to the next part
-    } else if (key === "F2") this.#done(event, () => this.edit());
+    } else if (key === "F2") this.#done(event, () => (shift ? this.ctl.toggleBar() : this.edit()));
     else if (key === "Delete" || key === "Backspace") this.#done(event, () => this.#clear());
     else if (key === "Home") this.#done(event, () => this.go({ r: this.head.r, c: 0 }, { extend: shift }));
     else if (key === "End") this.#done(event, () => this.go({ r: this.head.r, c: this.columns.length - 1 }, { extend: shift }));

@@ -1,20 +1,24 @@
 // What was committed here and is not yet acknowledged by the server. Lives in sessionStorage, so that a lost connection, a
-// restarted server or a reloaded page loses nothing; cleared item by item on acknowledgement, and whole at logout.
+// restarted server or a reloaded page loses nothing; cleared item by item on acknowledgement, and whole at logout. Personal
+// fields (联系人, 电话 …) are kept in memory alone: they outlive a lost connection, and of a reload only their places remain.
 
 const FIRST_RETRY = 8_000; // ms after a refusal (a busy database, a full disk); doubled up to the longest
 const LONGEST_RETRY = 120_000;
 
 export class Outbox {
-  /** `send(kind, body)` puts one item on the wire; `changed()` is told when the saved mark may differ. */
-  constructor(key, send, changed) {
+  /** `send(kind, body)` puts one item on the wire; `changed()` is told when the saved mark may differ; `personal(address)`
+   *  says what must not be written down. */
+  constructor(key, { send, changed, personal }) {
     this.key = key;
     this.send = send;
     this.changed = changed;
+    this.personal = personal;
     this.online = true;
     this.failure = "";
     const kept = read(key);
     this.items = kept.items;
     this.draft = kept.draft;
+    this.lost = kept.lost; // addresses of personal texts that a reload took before they were saved
     this.next = Math.max(0, ...this.items.map((item) => item.seq)) + 1;
     this.sent = 0;
     this.acknowledged = 0;
@@ -103,9 +107,30 @@ export class Outbox {
     this.send(item.kind, { ...item.body, seq: item.seq });
   }
 
+  /** What may be written down: everything but personal texts. */
+  #writable() {
+    const lost = [];
+    const items = [];
+    for (const item of this.items) {
+      const changes = item.body.changes?.filter(({ a }) => !this.personal(a) || void lost.push(a));
+      if (!changes) items.push(item);
+      else if (changes.length) items.push({ ...item, body: { ...item.body, changes } });
+    }
+    const secret = this.draft && this.personal(this.draft.a);
+    if (secret) lost.push(this.draft.a);
+    return { items, draft: secret ? null : this.draft, lost };
+  }
+
+  /** Store again what is there now; the lost ones have been told. */
+  told() {
+    this.lost = [];
+    this.#store();
+  }
+
   #store() {
     try {
-      if (this.items.length || this.draft) sessionStorage.setItem(this.key, JSON.stringify({ items: this.items, draft: this.draft }));
+      const kept = this.#writable();
+      if (kept.items.length || kept.draft || kept.lost.length) sessionStorage.setItem(this.key, JSON.stringify(kept));
       else sessionStorage.removeItem(this.key);
     } catch {
       // No room or no storage: the items stay in memory, only a reload could lose them, and leaving the page warns.
@@ -122,8 +147,8 @@ function read(key) {
   try {
     const kept = JSON.parse(sessionStorage.getItem(key) ?? "null");
     const items = Array.isArray(kept?.items) ? kept.items.filter((item) => Number.isInteger(item?.seq)) : [];
-    return { items, draft: kept?.draft ?? null };
+    return { items, draft: kept?.draft ?? null, lost: Array.isArray(kept?.lost) ? kept.lost : [] };
   } catch {
-    return { items: [], draft: null };
+    return { items: [], draft: null, lost: [] };
   }
 }
