@@ -16,7 +16,7 @@ from models.filing import (
 from models.people import Organisation, Region, SignIn, User
 from models.records import AuditLine, AuditSeal, Message, Setting
 from models.review import AdjustmentOpinion, ChecklistMark, ExpertTask, Question, SiteAssessment, Step
-from models.roster import Campaign, CampaignDate, Extension, RosterBatch, RosterEntry
+from models.roster import Campaign, CampaignDate, Extension, Invitation, RosterBatch, RosterChange, RosterEntry
 
 __all__ = [
     "AdjustmentOpinion",
@@ -33,11 +33,13 @@ __all__ = [
     "Filing",
     "FilingVersion",
     "FindingNote",
+    "Invitation",
     "Message",
     "Organisation",
     "Question",
     "Region",
     "RosterBatch",
+    "RosterChange",
     "RosterEntry",
     "Serial",
     "Setting",

@@ -65,6 +65,16 @@ class Level(Captioned):
     MUNICIPAL = "municipal", "市层面"
 
 
+class RosterChangeKind(Captioned):
+    """名单变动的种类."""
+
+    LISTED = "listed", "列入"
+    RENAMED = "renamed", "更名"
+    CORRECTED = "corrected", "更正"
+    REMOVED = "removed", "移出"
+    RESTORED = "restored", "恢复"
+
+
 class OrgKind(Captioned):
     """机构类别."""
 

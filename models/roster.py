@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import Index
+from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from models.base import enum_type
-from models.enums import Form, Level
+from models.enums import Form, Level, RosterChangeKind
 
 
 class RosterBatch(SQLModel, table=True):
@@ -41,9 +41,41 @@ class RosterEntry(SQLModel, table=True):
     listed_name: str = Field(max_length=200, index=True)
     credit_code: str = Field(default="", max_length=18)
     region_code: str = Field(default="", max_length=9)
+    group_id: int | None = Field(default=None, foreign_key="organisation.id")  # 所属央企 as the list says it
     listed_on: date
     removed_on: date | None = None
     removal_reason: str = Field(default="", max_length=200)
+    version: int = Field(default=1)
+
+
+class RosterChange(SQLModel, table=True):
+    """名单变动: what happened to an entry (列入, 更名, 更正, 移出 …), on which day and by which document."""
+
+    __tablename__ = "roster_change"
+
+    id: int | None = Field(default=None, primary_key=True)
+    entry_id: int = Field(foreign_key="roster_entry.id", index=True)
+    kind: RosterChangeKind = Field(sa_type=enum_type(RosterChangeKind))
+    effective_on: date
+    document_number: str = Field(default="", max_length=100)
+    detail: str = Field(default="", max_length=1000)
+    by_name: str = Field(default="", max_length=50)
+    at: datetime
+
+
+class Invitation(SQLModel, table=True):
+    """邀请填报: a unit that is not on the list may fill one form in one year."""
+
+    __table_args__ = (UniqueConstraint("organisation_id", "form", "year"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    organisation_id: int = Field(foreign_key="organisation.id", index=True)
+    form: Form = Field(sa_type=enum_type(Form))
+    year: int
+    level: Level = Field(sa_type=enum_type(Level))  # as what it is filed
+    reason: str = Field(max_length=500)
+    invited_by_id: int = Field(foreign_key="app_user.id")
+    invited_at: datetime
 
 
 class Campaign(SQLModel, table=True):

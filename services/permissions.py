@@ -234,7 +234,7 @@ def _within(actor: Actor, table: Any) -> ColumnElement[bool]:
     if actor.role is Role.GROUP:
         if table is RosterEntry:
             units = select(col(Organisation.id)).where(col(Organisation.group_id) == actor.organisation_id)
-            return col(RosterEntry.organisation_id).in_(units)
+            return or_(col(RosterEntry.organisation_id).in_(units), col(RosterEntry.group_id) == actor.organisation_id)
         return col(table.group_id) == actor.organisation_id
     if not actor.region_code:
         return false()

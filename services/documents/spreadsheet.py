@@ -2,7 +2,7 @@
 named sheets are read. Styles, merges, charts, macros and external links are never looked at; formulas keep their last value.
 
 ``read`` asks a limited child process, which is this module run as ``python -m services.documents.spreadsheet``: on standard
-input one JSON line with the names of the sheets and then the workbook, on standard output the cells as JSON.
+input one JSON line with the names of the sheets and how large they may be, then the workbook, on standard output the cells as JSON.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -30,7 +30,6 @@ from services.errors import Refusal
 MB = 1024 * 1024
 MEMORY, CPU_SECONDS, SECONDS = 384 * MB, 10, 20
 MAX_RATIO, RATIO_FROM = 200, MB  # packed 200 times smaller is a bomb, from 1 MB on
-MAX_ROWS, MAX_COLUMNS, MAX_CELLS = 2000, 64, 12_000
 MAX_STRINGS, MAX_CHARACTERS = 40_000, 2_000_000
 MAX_DEPTH = 40
 _CHUNK = 64 * 1024
@@ -58,7 +57,7 @@ WORDS: Mapping[str, str] = {
     "macros": "工作簿中含有宏，不能接收。请另存为不含宏的“Excel 工作簿（.xlsx）”后再试。",
     "active": "工作簿中夹带了其他文件或控件，不能接收。请删除其中插入的对象和控件，另存为 .xlsx 后再试。",
     "bomb": "工作簿的内容异常庞大或结构异常，没有打开。请把需要的内容复制到新的工作簿（导入时用系统“导出为EXCEL”的文件），保存后再试。",
-    "large": f"工作表过大（最多 {MAX_ROWS} 行、{MAX_COLUMNS} 列）。请只保留系统导出的动态管理表，删除表外的内容后再导入。",
+    "large": "工作表过大（最多 {} 行、{} 列）。请删除表格以外的内容和空行后再导入。",
     "sheet": "工作簿中没有“{}”工作表。请使用系统“导出为EXCEL”的文件，不要改动工作表名称。",
 }
 
@@ -78,6 +77,19 @@ KEPT = Bounds(20 * MB, 1000, 100 * MB, 200 * MB)  # what is only kept, with pict
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """How large a sheet may be."""
+
+    rows: int
+    columns: int
+    cells: int
+
+
+FORM = Extent(2000, 64, 12_000)
+FIRST = ""  # as a name: the first sheet, whatever it is called
+
+
+@dataclass(frozen=True, slots=True)
 class RawCell:
     """A cell as the file has it. ``formula``: its text is the value a spreadsheet last calculated, "" if none is stored."""
 
@@ -94,10 +106,10 @@ def check(content: bytes, bounds: Bounds = KEPT) -> None:
     _opened(content, bounds).close()
 
 
-def read(content: bytes, names: Iterable[str]) -> dict[str, Cells]:
+def read(content: bytes, names: Iterable[str], extent: Extent = FORM) -> dict[str, Cells]:
     """The cells of the named sheets, read in a limited child process (受限子进程); raises :class:`Refusal` with a sentence."""
     check(content, READ)
-    order = json.dumps(list(names)).encode() + b"\n" + content
+    order = json.dumps([list(names), astuple(extent)]).encode() + b"\n" + content
     try:
         answer = json.loads(child.run("services.documents.spreadsheet", (), order, SECONDS))
     except child.Failed:
@@ -115,7 +127,8 @@ def main() -> int:
     head, _, content = sys.stdin.buffer.read().partition(b"\n")
     answer: dict[str, Any]
     try:
-        found = parse(content, json.loads(head))
+        names, extent = json.loads(head)
+        found = parse(content, names, Extent(*extent))
         answer = {
             "sheets": {
                 name: [(*place, cell.text, cell.kind, cell.formula) for place, cell in cells.items()]
@@ -128,7 +141,7 @@ def main() -> int:
     return 0
 
 
-def parse(content: bytes, names: Iterable[str]) -> dict[str, Cells]:
+def parse(content: bytes, names: Iterable[str], extent: Extent = FORM) -> dict[str, Cells]:
     """What the child does; raises :class:`Refusal`."""
     with _opened(content, READ) as parts:
         try:
@@ -136,11 +149,12 @@ def parse(content: bytes, names: Iterable[str]) -> dict[str, Cells]:
             strings: list[str] | None = None
             found = {}
             for name in names:
-                if name not in places:
+                place = next(iter(places.values()), None) if name == FIRST else places.get(name)
+                if place is None:
                     raise Refusal(WORDS["sheet"].format(name), field="file")
                 if strings is None:
                     strings = _shared_strings(parts)
-                found[name] = _sheet(parts, places[name], strings)
+                found[name] = _sheet(parts, place, strings, extent)
             return found
         except DefusedXmlException:
             raise _refusal("bomb") from None
@@ -287,7 +301,7 @@ def _shared_strings(parts: zipfile.ZipFile) -> list[str]:
     return strings
 
 
-def _sheet(parts: zipfile.ZipFile, name: str, strings: list[str]) -> Cells:
+def _sheet(parts: zipfile.ZipFile, name: str, strings: list[str], extent: Extent) -> Cells:
     cells: Cells = {}
     row = column = size = 0
     kind = ""
@@ -299,15 +313,15 @@ def _sheet(parts: zipfile.ZipFile, name: str, strings: list[str]) -> Cells:
         nonlocal row, column, kind, formula, gather
         if tag == "c":
             row, column = _place(attributes.get("r"), row, column + 1)
-            if row > MAX_ROWS or column > MAX_COLUMNS or len(cells) >= MAX_CELLS:
-                raise _refusal("large")
+            if row > extent.rows or column > extent.columns or len(cells) >= extent.cells:
+                raise Refusal(WORDS["large"].format(extent.rows, extent.columns), field="file")
             kind, formula = attributes.get("t", "n"), False
             value.clear()
         elif tag == "row":
             number = attributes.get("r", "")
             row, column = (int(number) if number.isascii() and number.isdigit() and len(number) < 8 else row + 1), 0
-            if row > MAX_ROWS:
-                raise _refusal("large")
+            if row > extent.rows:
+                raise Refusal(WORDS["large"].format(extent.rows, extent.columns), field="file")
         elif tag in ("v", "t"):
             gather = value
         elif tag == "f":

@@ -178,10 +178,13 @@ def upgrade() -> None:
     sa.Column('listed_name', sa.String(200), nullable=False),
     sa.Column('credit_code', sa.String(18), nullable=False),
     sa.Column('region_code', sa.String(9), nullable=False),
+    sa.Column('group_id', sa.Integer(), nullable=True),
     sa.Column('listed_on', sa.Date(), nullable=False),
     sa.Column('removed_on', sa.Date(), nullable=True),
     sa.Column('removal_reason', sa.String(200), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['batch_id'], ['roster_batch.id'], name=op.f('fk_roster_entry_batch_id_roster_batch')),
+    sa.ForeignKeyConstraint(['group_id'], ['organisation.id'], name=op.f('fk_roster_entry_group_id_organisation')),
     sa.ForeignKeyConstraint(['organisation_id'], ['organisation.id'], name=op.f('fk_roster_entry_organisation_id_organisation')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_roster_entry'))
     )
@@ -258,6 +261,38 @@ def upgrade() -> None:
         batch_op.create_index('ix_filing_unit', ['organisation_id', 'form', 'year', 'deleted_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_filing_unit_name'), ['unit_name'], unique=False)
         batch_op.create_index('uq_filing_alive', ['organisation_id', 'form', 'year'], unique=True, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
+
+    op.create_table('invitation',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('organisation_id', sa.Integer(), nullable=False),
+    sa.Column('form', sa.String(32), nullable=False),
+    sa.Column('year', sa.Integer(), nullable=False),
+    sa.Column('level', sa.String(32), nullable=False),
+    sa.Column('reason', sa.String(500), nullable=False),
+    sa.Column('invited_by_id', sa.Integer(), nullable=False),
+    sa.Column('invited_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['invited_by_id'], ['app_user.id'], name=op.f('fk_invitation_invited_by_id_app_user')),
+    sa.ForeignKeyConstraint(['organisation_id'], ['organisation.id'], name=op.f('fk_invitation_organisation_id_organisation')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_invitation')),
+    sa.UniqueConstraint('organisation_id', 'form', 'year', name=op.f('uq_invitation_organisation_id'))
+    )
+    with op.batch_alter_table('invitation', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_invitation_organisation_id'), ['organisation_id'], unique=False)
+
+    op.create_table('roster_change',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('entry_id', sa.Integer(), nullable=False),
+    sa.Column('kind', sa.String(32), nullable=False),
+    sa.Column('effective_on', sa.Date(), nullable=False),
+    sa.Column('document_number', sa.String(100), nullable=False),
+    sa.Column('detail', sa.String(1000), nullable=False),
+    sa.Column('by_name', sa.String(50), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['entry_id'], ['roster_entry.id'], name=op.f('fk_roster_change_entry_id_roster_entry')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_roster_change'))
+    )
+    with op.batch_alter_table('roster_change', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_roster_change_entry_id'), ['entry_id'], unique=False)
 
     op.create_table('sign_in',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -631,6 +666,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_sign_in_user_id'))
 
     op.drop_table('sign_in')
+    with op.batch_alter_table('roster_change', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_roster_change_entry_id'))
+
+    op.drop_table('roster_change')
+    with op.batch_alter_table('invitation', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_invitation_organisation_id'))
+
+    op.drop_table('invitation')
     with op.batch_alter_table('filing', schema=None) as batch_op:
         batch_op.drop_index('uq_filing_alive', sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.drop_index(batch_op.f('ix_filing_unit_name'))
