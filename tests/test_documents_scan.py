@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import random
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import pikepdf
 import pypdfium2
 import pytest
 import zxingcpp
@@ -219,6 +222,71 @@ def test_a_file_that_cannot_be_taken_is_refused_with_a_sentence(content: bytes, 
     with pytest.raises(Refusal) as refusal:
         scan.read(content, name)
     assert words in refusal.value.message and chinese(refusal.value.message)
+
+
+def made(change: Callable[[Any], object], **saved: Any) -> bytes:
+    """A PDF of one page with something done to it."""
+    document = pikepdf.new()
+    document.add_blank_page(page_size=(595, 842))
+    change(document)
+    out = io.BytesIO()
+    document.save(out, **saved)
+    return out.getvalue()
+
+
+def script() -> pikepdf.Dictionary:
+    return pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS="app.alert(1)")
+
+
+PACKED = {"object_stream_mode": pikepdf.ObjectStreamMode.generate}
+ACTIVE: dict[str, bytes] = {
+    "opens with a script": made(lambda d: d.Root.__setattr__("OpenAction", script())),
+    "script of a page": made(lambda d: d.pages[0].obj.__setattr__("AA", pikepdf.Dictionary(O=script()))),
+    "packed": made(lambda d: d.Root.__setattr__("OpenAction", d.make_indirect(script())), **PACKED),
+    "spelt oddly": made(lambda d: d.Root.__setattr__("OpenAction", script())).replace(b"/JavaScript", b"/J#61vaScript"),
+    "starts a program": made(
+        lambda d: d.Root.__setattr__("OpenAction", pikepdf.Dictionary(S=pikepdf.Name.Launch, F="calc.exe"))
+    ),
+    "carries a file": made(lambda d: d.attachments.__setitem__("a.exe", b"MZ")),
+    "carries a file on a page": made(
+        lambda d: d.pages[0].obj.__setattr__(
+            "Annots", pikepdf.Array([pikepdf.Dictionary(Type=pikepdf.Name.Annot, Subtype=pikepdf.Name.FileAttachment)])
+        )
+    ),
+    "XFA form": made(lambda d: d.Root.__setattr__("AcroForm", pikepdf.Dictionary(XFA="x"))),
+}
+
+
+@pytest.mark.parametrize("how", ACTIVE)
+def test_a_pdf_that_does_more_than_show_pages_is_refused(how: str) -> None:
+    with pytest.raises(Refusal, match="脚本、会启动程序的链接或夹带的文件"):
+        scan.inspect(ACTIVE[how], "a.pdf")
+
+
+@pytest.mark.parametrize("password", ["", "geheim"])
+def test_an_encrypted_pdf_is_refused_also_when_it_opens_without_password(password: str) -> None:
+    locked = made(lambda d: None, encryption=pikepdf.Encryption(owner="owner", user=password))
+    with pytest.raises(Refusal, match="加了密"):
+        scan.inspect(locked, "a.pdf")
+
+
+def test_a_pdf_that_only_says_which_page_to_show_first_is_taken() -> None:
+    shown = made(lambda d: d.Root.__setattr__("OpenAction", pikepdf.Array([d.pages[0].obj, pikepdf.Name.Fit])))
+    assert scan.inspect(shown, "a.pdf") == (scan.PDF, 1)
+
+
+@pytest.mark.parametrize(("mode", "width", "height"), [("RGBA", 4500, 4500), ("RGB", 5200, 5200), ("I;16", 6000, 6000)])
+def test_a_picture_that_would_fill_the_memory_is_refused_before_it_is_read(mode: str, width: int, height: int) -> None:
+    out = io.BytesIO()
+    Image.new(mode, (width, height)).save(out, "PNG")
+    with pytest.raises(Refusal, match="像素过多"):
+        scan.inspect(out.getvalue(), "a.png")
+
+
+def test_a_large_photo_is_read_at_a_part_of_its_size() -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (8000, 6000), (250, 250, 250)).save(out, "JPEG")
+    assert scan.inspect(out.getvalue(), "a.jpg") == (scan.JPEG, 1)
 
 
 @pytest.mark.slow

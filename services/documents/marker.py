@@ -15,8 +15,8 @@ from services.documents import child
 
 AUTHOR = "绿册"
 PROBLEM_SHEET = "问题"
-MEMORY = 1024 * 1024 * 1024
-CPU_SECONDS = 30
+MEMORY = 200 * 1024 * 1024
+CPU_SECONDS = 10
 
 _FILLS = {"error": "F8CBC6", "warning": "FFE699", "note": "D9E7F5"}
 _INPUT_FILL = "FFFBE6"

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import sys
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from services.documents import child, codes
@@ -19,13 +21,15 @@ from services.documents import child, codes
 MAX_PAGES = 60
 MAX_SIDE = 2400  # points; A4 is 842
 MAX_PIXELS = 60_000_000
-MAX_DECODED = 64 * 1024 * 1024  # bytes that a picture fills while it is read
-MEMORY = 1_536 * 1024 * 1024
-CPU_SECONDS = 40
+MAX_DECODED = 56 * 1024 * 1024  # bytes that a picture fills while it is read: A3 in colour at 300 dpi
+MAX_OBJECTS = 50_000  # of a PDF; sixty scanned pages have a few hundred
+MEMORY = 200 * 1024 * 1024
+CPU_SECONDS = 15
+PAGE_SECONDS = 2.5  # of the processor, for drawing one page; a scan takes a tenth
 
 _DPI, _FINE_DPI = 150, 220
 _LONGEST = 3000  # pixels
-_BUDGET = 22.0  # seconds for all pages; later ones get the quick look only
+_BUDGET = 8.0  # seconds for all pages; later ones get the quick look only
 _THRESHOLDS = (110, 80, 140, 60, 170, 45, 195)
 _MOST_NESTED = 100_000  # direct objects inside one object
 _ACTIVE_KEYS = frozenset({"/JS", "/JavaScript", "/EmbeddedFiles", "/EF", "/XFA", "/RichMediaContent"})
@@ -34,6 +38,7 @@ _ACTIVE_ACTIONS = frozenset(
     for name in ("JavaScript", "Launch", "ImportData", "SubmitForm", "GoToE", "GoToR", "Rendition", "RichMediaExecute")
 )
 _ACTIVE_NOTES = frozenset({"/FileAttachment", "/RichMedia", "/Movie", "/Sound", "/Screen", "/3D"})
+_SMOOTHED = {"1": "L", "P": "RGB", "PA": "RGBA"}  # modes that only lose pixels when they are made smaller
 _INK, _SEAL = 60, 0.0008  # how much redder than blue and green; share of such pixels on a page that bears a seal
 
 
@@ -119,7 +124,8 @@ class _Pdf:
     def image(self, page: int, dpi: int) -> Any:
         sheet = self._document[page]
         scale = min(dpi / 72, _LONGEST / max(sheet.get_size()))
-        image = sheet.render(scale=scale, rev_byteorder=True).to_pil().convert("RGB")
+        with _hurry():
+            image = sheet.render(scale=scale, rev_byteorder=True).to_pil().convert("RGB")
         sheet.close()
         return image
 
@@ -139,6 +145,19 @@ class _Pdf:
         return ours
 
 
+@contextmanager
+def _hurry() -> Iterator[None]:
+    """A page that never ends ends this process, long before the limit for all of them."""
+    if not hasattr(signal, "ITIMER_PROF"):
+        yield
+        return
+    signal.setitimer(signal.ITIMER_PROF, PAGE_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
 def _refuse_active(content: bytes) -> None:
     """Scripts, programs to start, embedded files, encryption: looked for in every object, however it is packed or spelt."""
     import pikepdf
@@ -147,6 +166,8 @@ def _refuse_active(content: bytes) -> None:
         with pikepdf.open(io.BytesIO(content)) as document:
             if document.is_encrypted:
                 raise Refused("password")
+            if len(document.objects) > MAX_OBJECTS:
+                raise Refused("complex")
             if any(_is_active(found) for found in document.objects):
                 raise Refused("active")
     except pikepdf.PasswordError:
@@ -190,20 +211,19 @@ class _Picture:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             image: Any = Image.open(io.BytesIO(content), formats=("JPEG", "PNG"))
-            pixels, deep = image.width * image.height, 4 if image.mode[0] in "IF" else 1
+            pixels, each = image.width * image.height, _bytes_each(image)
             image.draft("RGB", (_LONGEST, _LONGEST))  # a JPEG is read at half or a quarter of its size
-            if "progressive" not in image.info:
-                decoded = image.width * image.height * len(image.getbands()) * deep
-            else:  # all its coefficients are held, two bytes each
-                decoded = pixels * len(image.getbands()) * 2
-            if pixels > MAX_PIXELS or decoded > MAX_DECODED:
+            held = image.width * image.height if "progressive" not in image.info else pixels * 2  # all coefficients
+            if pixels > MAX_PIXELS or held * each > MAX_DECODED:
                 raise Refused("pixels")
+            if image.mode in _SMOOTHED:
+                image = image.convert(_SMOOTHED[image.mode])
+            image.thumbnail((_LONGEST, _LONGEST))  # first, so that nothing large is ever copied
             image = ImageOps.exif_transpose(image).convert("RGB")
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise Refused("pixels") from None
         except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
             raise Refused("broken") from None
-        image.thumbnail((_LONGEST, _LONGEST))
         self._image = image
 
     def __enter__(self) -> _Picture:
@@ -217,6 +237,13 @@ class _Picture:
 
     def is_our_own(self) -> bool:
         return False
+
+
+def _bytes_each(image: Any) -> int:
+    """What a pixel takes in memory while the picture is made smaller."""
+    if image.mode in ("P", "PA"):
+        return 4
+    return len(image.getbands()) * (4 if image.mode[0] in "IF" else 1)
 
 
 def _read_page(source: _Pdf | _Picture, number: int, hurried: bool) -> tuple[list[str], bool, bool]:

@@ -17,7 +17,7 @@ MAX_BYTES = 20 * 1024 * 1024
 PDF, JPEG, PNG = "application/pdf", "image/jpeg", "image/png"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
-_SECONDS = 50
+_SECONDS = 40
 
 WORDS: Mapping[str, str] = {
     "empty": "这个文件是空的。请检查扫描是否完成，再重新上传。",
@@ -30,12 +30,10 @@ WORDS: Mapping[str, str] = {
     "pages": "这个 PDF 超过 60 页。请只上传动态管理表各页。",
     "side": "这个 PDF 的页面尺寸异常（应接近 A4）。请按 A4 重新扫描后再上传。",
     "pixels": "图片的像素过多，系统不能打开。请按 150–300 dpi 重新扫描为 JPG 或 PDF 后再上传。",
+    "complex": "这个文件的内容过于复杂，系统在限定时间内读不完，没有接收。请用扫描仪重新扫描为 PDF 或 JPG（150–300 dpi）后再上传。",
     "page": "没有这一页。请从文件列表重新打开。",
     "broken": "文件已损坏或不完整，无法打开。请重新扫描为 PDF 或 JPG（150–300 dpi）后再上传。",
 }
-_TOO_MUCH = (
-    "这个文件的内容过于复杂，系统在限定时间内读不完，没有接收。请用扫描仪重新扫描为 PDF 或 JPG（150–300 dpi）后再上传。"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +174,7 @@ def _ask(content: bytes, *arguments: str) -> tuple[dict[str, Any], bytes]:
     try:
         head, _, rest = child.run("services.documents.reader", arguments, content, _SECONDS).partition(b"\n")
     except child.Failed:
-        raise Refusal(_TOO_MUCH, field="file") from None
+        raise Refusal(WORDS["complex"], field="file") from None
     answer: dict[str, Any] = json.loads(head)
     if "refused" in answer:
         raise Refusal(WORDS[str(answer["refused"])], field="file")

@@ -28,7 +28,7 @@ from services.documents import child
 from services.errors import Refusal
 
 MB = 1024 * 1024
-MEMORY, CPU_SECONDS, SECONDS = 384 * MB, 10, 20
+MEMORY, CPU_SECONDS, SECONDS = 150 * MB, 5, 20
 MAX_RATIO, RATIO_FROM = 200, MB  # packed 200 times smaller is a bomb, from 1 MB on
 MAX_STRINGS, MAX_CHARACTERS = 40_000, 2_000_000
 MAX_DEPTH = 40
