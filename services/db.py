@@ -1,7 +1,7 @@
 """The database (数据库): one writing thread, a few readers, and nothing else opens a connection.
 
 Every write is one ``BEGIN IMMEDIATE`` transaction of the single writer. Writes that wait are taken together: each runs in
-its own savepoint, one commit makes all of them durable, and only then is any caller answered. A use case is a plain
+a savepoint of its own, one commit makes all of them durable, and only then is any caller answered. A use case is a plain
 function ``fn(session, actor, …)``; it neither commits nor rolls back.
 """
 
@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
@@ -108,7 +108,7 @@ class Database:
         try:
             with self._writer.connect() as connection, connection.begin():
                 for job, future in group:
-                    answers.append((future, *self._run_one(connection, job, happened)))
+                    answers.append((future, *self._run_one(connection, job, happened, alone=len(group) == 1)))
         except BaseException as error:  # the commit failed: nobody's work was written
             failure = unavailable(error) if isinstance(error, DBAPIError) else error
             for _, future in group:
@@ -122,9 +122,11 @@ class Database:
                 future.set_exception(failure_)
 
     def _run_one(
-        self, connection: Connection, job: Callable[[Session], Any], happened: list[events.Event]
+        self, connection: Connection, job: Callable[[Session], Any], happened: list[events.Event], *, alone: bool
     ) -> tuple[Any, BaseException | None]:
-        with Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint") as s:
+        """Do one job within the group's transaction: in a savepoint, or (``alone``) in the transaction itself, which is cheaper."""
+        mode: Literal["rollback_only", "create_savepoint"] = "rollback_only" if alone else "create_savepoint"
+        with Session(connection, expire_on_commit=False, join_transaction_mode=mode) as s:
             try:
                 value = job(s)
                 s.commit()

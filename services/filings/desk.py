@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Dialect, bindparam, delete, update
+from sqlalchemy import Connection, Dialect, bindparam, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
@@ -97,7 +97,7 @@ def note_finding(
     said = f"{state.caption}：{found.message}" + (f"（{words}）" if words else "")
     audit.record(s, actor, f"finding_{state.value}", "filing", filing_id, detail=said)
     with rooms.spoilt_by_failure(s, filing_id):
-        if not _advance(s, room, note.at, room.validated_digest):
+        if not _advance(s.connection(), room, note.at, room.validated_digest):
             raise Conflict(GONE)
         _put_note(s, actor, room, found, note)
         answer = _patch(room, NOTHING, note.at, room.revision + 1, actor, noted=(found,))
@@ -187,9 +187,10 @@ def _edit(
             return None
         return _patch(room, effect, room.saved_at, room.revision, actor, refused, conflicts, echo)
     now = clock.now()
-    if not _advance(s, room, now, _still_validated(room)):
+    connection = s.connection()
+    if not _advance(connection, room, now, _still_validated(room)):
         return None
-    _write(s, actor, room, changed, source, now)
+    _write(connection, actor, room, changed, source, now)
     if room.notes:
         _bury_notes(s, room, effect)
     explained = _explain_by_remarks(s, actor, room, changed, now)
@@ -249,10 +250,9 @@ def _still_validated(room: Room) -> str:
     return room.validated_digest
 
 
-def _advance(s: Session, room: Room, now: datetime, validated_digest: str) -> bool:
+def _advance(connection: Connection, room: Room, now: datetime, validated_digest: str) -> bool:
     """Take the next revision, if nobody else did."""
     room.validated_digest = validated_digest
-    connection = s.connection()
     step = {
         "of": room.filing_id,
         "was": room.revision,
@@ -263,8 +263,9 @@ def _advance(s: Session, room: Room, now: datetime, validated_digest: str) -> bo
     return _statements(connection.dialect).advance.run(connection, step) == 1
 
 
-def _write(s: Session, actor: Actor, room: Room, changed: Sequence[Changed], source: str, now: datetime) -> None:
-    connection = s.connection()
+def _write(
+    connection: Connection, actor: Actor, room: Room, changed: Sequence[Changed], source: str, now: datetime
+) -> None:
     cells = (
         {
             "filing_id": room.filing_id,

@@ -75,7 +75,7 @@ _handing_over = Lock()
 
 def enter(s: Session, filing_id: int) -> Room:
     """The working copy of a filing, from memory where that is known to be committed; raises NotFound."""
-    engine = s.connection().engine
+    engine = s.get_bind().engine
     rooms = _rooms.setdefault(engine, OrderedDict())
     room = rooms.get(filing_id)
     if room is None:
@@ -115,7 +115,7 @@ def offer(s: Session, loaded: working.Working, window: Window | None) -> None:
     """
     assert loaded.filing.id is not None
     with _handing_over:
-        _offered[str(s.connection().engine.url), loaded.filing.id] = _made(loaded, window, fresh=False)
+        _offered[str(s.get_bind().engine.url), loaded.filing.id] = _made(loaded, window, fresh=False)
         while len(_offered) > ROOMS:
             del _offered[next(iter(_offered))]
 
@@ -152,7 +152,7 @@ def _made(loaded: working.Working, window: Window | None, *, fresh: bool) -> Roo
 def keep(s: Session, room: Room, answer: SheetPatch) -> None:
     """Remember the room as this transaction leaves it; it is trusted once ``answer`` was delivered."""
     room.pending = answer
-    rooms = _rooms.setdefault(s.connection().engine, OrderedDict())
+    rooms = _rooms.setdefault(s.get_bind().engine, OrderedDict())
     rooms[room.filing_id] = room
     rooms.move_to_end(room.filing_id)
     if len(rooms) > ROOMS:
@@ -161,7 +161,7 @@ def keep(s: Session, room: Room, answer: SheetPatch) -> None:
 
 def leave(s: Session, filing_id: int) -> None:
     """Forget the working copy (丢弃)."""
-    engine = s.connection().engine
+    engine = s.get_bind().engine
     _taken(engine, filing_id)
     rooms = _rooms.get(engine)
     if rooms is not None:
