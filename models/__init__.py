@@ -13,7 +13,7 @@ from models.filing import (
     StoredFile,
     TemplateCopy,
 )
-from models.people import Organisation, Region, SignIn, User
+from models.people import Delay, KnownDevice, Organisation, PastPassword, Region, SignIn, SpareCode, User
 from models.records import AuditLine, AuditSeal, Message, Setting
 from models.review import AdjustmentOpinion, ChecklistMark, ExpertTask, Question, SiteAssessment, Step
 from models.roster import Campaign, CampaignDate, Extension, Invitation, RosterBatch, RosterChange, RosterEntry
@@ -27,6 +27,7 @@ __all__ = [
     "Cell",
     "CellChange",
     "ChecklistMark",
+    "Delay",
     "ExpertTask",
     "Extension",
     "Figure",
@@ -34,8 +35,10 @@ __all__ = [
     "FilingVersion",
     "FindingNote",
     "Invitation",
+    "KnownDevice",
     "Message",
     "Organisation",
+    "PastPassword",
     "Question",
     "Region",
     "RosterBatch",
@@ -45,6 +48,7 @@ __all__ = [
     "Setting",
     "SignIn",
     "SiteAssessment",
+    "SpareCode",
     "Stamp",
     "Step",
     "StoredFile",

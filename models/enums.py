@@ -86,6 +86,13 @@ class OrgKind(Captioned):
     EXPERTS = "experts", "专家库"
 
 
+class CodeKind(Captioned):
+    """一次性代码的用途."""
+
+    RESET = "reset", "重置码"
+    RECOVERY = "recovery", "恢复码"
+
+
 class OrgStatus(Captioned):
     """机构登记状态."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index
+from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from models.base import enum_type
-from models.enums import OrgKind, OrgStatus, Role, Tier
+from models.enums import CodeKind, OrgKind, OrgStatus, Role, Tier
 
 
 class Region(SQLModel, table=True):
@@ -68,6 +68,9 @@ class User(SQLModel, table=True):
     failed_sign_ins: int = 0  # since the last sign-in, to tell the person
     created_at: datetime
     last_sign_in_at: datetime | None = None
+    password_set_at: datetime | None = None  # None: when the user was created
+    totp_secret: str = Field(default="", max_length=64)  # 动态口令 (RFC 6238), base32; empty: not in use
+    totp_step: int = 0  # the last step that was accepted, so that no code works twice
 
 
 class SignIn(SQLModel, table=True):
@@ -83,3 +86,52 @@ class SignIn(SQLModel, table=True):
     address: str = Field(default="", max_length=64)
     ended_at: datetime | None = None
     end_reason: str = Field(default="", max_length=40)
+
+
+class PastPassword(SQLModel, table=True):
+    """用过的密码: hashes of a user's former passwords, as many as the password profile looks back."""
+
+    __tablename__ = "past_password"
+
+    id: int | None = Field(default=None, primary_key=True)
+    user_id: int = Field(foreign_key="app_user.id", index=True)
+    password_hash: str = Field(max_length=300)
+    ended_at: datetime
+
+
+class SpareCode(SQLModel, table=True):
+    """一次性代码: a reset code (重置码) or a recovery code (恢复码); only its SHA-256 is stored."""
+
+    __tablename__ = "spare_code"
+
+    id: int | None = Field(default=None, primary_key=True)
+    user_id: int = Field(foreign_key="app_user.id", index=True)
+    kind: CodeKind = Field(sa_type=enum_type(CodeKind))
+    code_hash: str = Field(max_length=64, unique=True)
+    made_at: datetime
+    made_by_name: str = Field(default="", max_length=110)
+    expires_at: datetime | None = None
+    used_at: datetime | None = None
+
+
+class KnownDevice(SQLModel, table=True):
+    """用过的浏览器: somebody signed in here before, so guessers elsewhere cannot make them wait; SHA-256 of its cookie."""
+
+    __tablename__ = "known_device"
+    __table_args__ = (UniqueConstraint("user_id", "token_hash"),)  # people may share a browser
+
+    id: int | None = Field(default=None, primary_key=True)
+    user_id: int = Field(foreign_key="app_user.id")
+    token_hash: str = Field(max_length=64)
+    seen_at: datetime
+
+
+class Delay(SQLModel, table=True):
+    """登录限速: wrong guesses of one account at one place, or of all accounts at it. Forgotten when long past."""
+
+    account: str = Field(primary_key=True, max_length=30)
+    place: str = Field(primary_key=True, max_length=80)
+    failures: int = 0
+    first_at: datetime
+    last_at: datetime
+    until: datetime | None = None

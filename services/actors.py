@@ -23,6 +23,7 @@ class Actor:
     sign_in_id: int | None = None
     address: str = ""  # network address, for the log
     must_change_password: bool = False
+    must_set_code: bool = False  # this role must use a 动态口令 and has none yet
 
     @property
     def is_unit(self) -> bool:

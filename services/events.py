@@ -35,9 +35,10 @@ class InboxChanged:
 
 @dataclass(frozen=True, slots=True)
 class SignInEnded:
-    """A sign-in was revoked: its pages must close."""
+    """A sign-in was revoked: its pages must close. ``reason`` is the word the row keeps (signed_out, disabled …)."""
 
     sign_in_ids: tuple[int, ...]
+    reason: str
 
 
 Event = FilingChanged | CellsChanged | InboxChanged | SignInEnded

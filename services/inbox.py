@@ -47,6 +47,11 @@ KINDS: Mapping[str, Kind] = {
         "已延期：{year}年度{form}动态管理表", "{from_name}同意延期至{until}，原因：{reason}。", must_act=False
     ),
     "registered": Kind("注册结果：{result}", "{reason}", must_act=False),
+    "reset_code": Kind(
+        "已为{user_name}生成重置码",
+        "{by}为本单位{user_name}生成了登录密码的重置码，24 小时内有效。如不是本人要求，请立即联系该部门。",
+        must_act=False,
+    ),
     "batch_ready": Kind("导出完成：{title}", "{said}", must_act=False),
     "batch_failed": Kind("导出没有完成：{title}", "{said}", must_act=False),
 }

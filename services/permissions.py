@@ -31,6 +31,7 @@ class Power(StrEnum):
     """职权: what an office or the administrator may do beyond single filings."""
 
     MANAGE_USERS = "manage_users"  # 用户管理: any organisation, or (relation OWN) the own one
+    RESET_PASSWORDS = "reset_passwords"  # 重置码: also for the people of units below
     MANAGE_ORGANISATIONS = "manage_organisations"  # 机构管理
     CONFIRM_UNITS = "confirm_units"  # 确认申报单位的注册
     EDIT_PROFILE = "edit_profile"  # 修改单位信息
@@ -62,6 +63,7 @@ def _rows(*parts: tuple[Sequence[Role], frozenset[Relation]]) -> Mapping[Role, f
 # Relation is to the organisation (or region) in question: OWN, REGION (lies below), NONE.
 POWERS: Mapping[Power, Mapping[Role, frozenset[Relation]]] = {
     Power.MANAGE_USERS: _rows(((Role.ADMIN,), _ANYWHERE), ((Role.SIGNER, *_OFFICES), _HERE)),
+    Power.RESET_PASSWORDS: _rows(((Role.ADMIN,), _ANYWHERE), ((Role.SIGNER,), _HERE), (_OFFICES, _WITHIN)),
     Power.MANAGE_ORGANISATIONS: _rows(((Role.ADMIN,), _ANYWHERE)),
     Power.CONFIRM_UNITS: _rows(((Role.ADMIN,), _ANYWHERE), (_OFFICES, frozenset({Relation.REGION}))),
     Power.EDIT_PROFILE: _rows(((Role.ADMIN,), _ANYWHERE), ((Role.FILER, Role.SIGNER, *_OFFICES), _HERE)),

@@ -10,7 +10,9 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from models.enums import Tier
+from models.enums import Role, Tier
+
+PASSWORD_PROFILES = ("mlps2", "nist")
 
 
 class SettingsError(ValueError):
@@ -29,6 +31,8 @@ class Settings:
     public_url: str = ""  # 对外地址: what people type, when a proxy stands in front, e.g. https://lvce.example.gov.cn
     allowed_hosts: tuple[str, ...] = ()  # names in the Host header besides this machine's own and IP addresses
     trusted_proxies: tuple[str, ...] = ()  # addresses or networks whose X-Forwarded-* headers are believed
+    password_profile: str = "mlps2"  # 密码规则, a name in assets/policy/passwords.toml
+    code_roles: frozenset[Role] = frozenset()  # 必须使用动态口令的角色
 
     @property
     def loopback(self) -> bool:
@@ -62,6 +66,8 @@ def from_env(env: Mapping[str, str] = os.environ) -> Settings:
         public_url=_public_url(env.get("LVCE_PUBLIC_URL", "")),
         allowed_hosts=tuple(_host_name(name) for name in _listed(env.get("LVCE_ALLOWED_HOSTS", ""))),
         trusted_proxies=tuple(_network(place) for place in _listed(env.get("LVCE_TRUSTED_PROXY", ""))),
+        password_profile=_profile(env.get("LVCE_PASSWORD_PROFILE", "mlps2")),
+        code_roles=frozenset(_role(word) for word in _listed(env.get("LVCE_CODE_ROLES", ""))),
     )
 
 
@@ -86,6 +92,20 @@ def _tier(text: str) -> Tier:
         if text.strip().lower() == tier.value:
             return tier
     raise SettingsError(f"LVCE_TOP_TIER 只能是 {'、'.join(t.value for t in allowed)}，现在是“{text}”。")
+
+
+def _profile(text: str) -> str:
+    if text.strip().lower() in PASSWORD_PROFILES:
+        return text.strip().lower()
+    raise SettingsError(f"LVCE_PASSWORD_PROFILE 只能是 {'、'.join(PASSWORD_PROFILES)}，现在是“{text}”。")
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text.lower())
+    except ValueError:
+        known = "、".join(f"{role.value}（{role.caption}）" for role in Role)
+        raise SettingsError(f"LVCE_CODE_ROLES 应是用逗号隔开的角色，可用 {known}，现在含有“{text}”。") from None
 
 
 def _listed(text: str) -> list[str]:

@@ -59,18 +59,6 @@ def test_a_name_is_given_once_whatever_its_case(db: Database, world: World) -> N
         users.create(db, world.admin, world.orgs["city"], "ＣＩＴＹ", "新人", Role.CITY)
 
 
-def test_a_reset_ends_what_was_open(db: Database, world: World) -> None:
-    first = users.create(db, world.signer, world.orgs["factory"], "li.na", "李娜", Role.FILER)
-    token = sessions.sign_in(db, "li.na", first.password).token
-    second = users.reset_password(db, world.signer, first.user_id)
-    assert second.password != first.password
-    with pytest.raises(Refusal):
-        sessions.resolve(db, token)
-    with pytest.raises(Refusal):
-        sessions.sign_in(db, "li.na", first.password)
-    assert sessions.sign_in(db, "li.na", second.password).must_change_password
-
-
 def test_nobody_disables_themselves_their_equals_or_strangers(db: Database, world: World) -> None:
     with pytest.raises(Forbidden, match="自己"):
         perform(db, users.disable, world.admin, world.admin.user_id)

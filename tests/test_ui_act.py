@@ -22,7 +22,7 @@ from services.errors import Refusal
 from services.filings import opening
 from tests.conftest import SPRING, World
 from tests.ui_kit import PASSWORD, Visitor, served, until, visitor
-from ui import act, shell
+from ui import act, again, shell
 from ui.widgets import notices
 
 AFTER_LUNCH = SPRING + timedelta(minutes=31)
@@ -148,7 +148,7 @@ async def test_signing_in_again_lets_the_page_go_on_with_a_cookie_that_is_fetche
         await until(lambda: returned)
         await guest.should_see("已重新登录，可以继续。")
         assert here.token != before
-        (code,) = act.house().renewed
+        (code,) = again._renewed
         answer = await guest.http_client.post("/auth/renew", content=code)
         assert (answer.status_code, "lvce_session=" in answer.headers["set-cookie"]) == (204, True)
         assert (await guest.http_client.post("/auth/renew", content=code)).status_code == 403
@@ -164,7 +164,7 @@ async def test_signing_in_again_with_a_wrong_password_keeps_asking(guest: Visito
         guest.field("密码").type("wrong")
         guest.button("登录").click()
         await guest.should_see("用户名或密码不正确")
-    assert act.house().renewed == {}
+    assert again._renewed == {}
 
 
 async def test_a_page_hears_of_messages_without_asking(

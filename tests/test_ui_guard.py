@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from sqlmodel import Session
 from starlette.routing import Route
 
 from models import User
-from services.accounts import users
+from services.accounts import credentials, users
 from services.db import Database
 from tests.conftest import World
 from tests.ui_kit import PASSWORD, Visitor, served, until, visitor
@@ -21,8 +20,12 @@ from ui import act
 
 OPEN_TO_ALL = {
     "/login",
+    "/reset",
+    "/auth/active",
+    "/auth/code",
     "/auth/login",
     "/auth/logout",
+    "/auth/reset",
     "/auth/renew",
     "/auth/demo",
     "/healthz",
@@ -151,7 +154,7 @@ async def test_signing_out_ends_the_sign_in_on_the_server(guest: Visitor) -> Non
     await guest.sign_in("filer")
     token = guest.http_client.cookies["lvce_session"]
     answer = await guest.http_client.post("/auth/logout")
-    assert answer.headers["location"] == "/login?ended=1"
+    assert answer.headers["location"] == "/login?ended=signed_out"
     guest.http_client.cookies.set("lvce_session", token)
     assert (await guest.http_client.get("/")).status_code == 303
 
@@ -190,7 +193,8 @@ async def test_disabling_a_user_closes_the_pages_that_are_open(
     client.open = lambda target, new_tab=False: opened.append(str(target))  # type: ignore[method-assign]
     await sqlite_db.awrite(users.disable, sqlite_world.signer, sqlite_world.filer.user_id)
     await until(lambda: opened)
-    assert opened == ["/login?ended=1"]
+    assert opened == ["/login?ended=disabled&next=/profile"]
+    assert "您的用户已停用" in (await guest.http_client.get(opened[0])).text
 
 
 async def test_a_new_password_closes_the_pages_that_are_open(
@@ -200,9 +204,12 @@ async def test_a_new_password_closes_the_pages_that_are_open(
     client = await guest.open("/profile")
     opened: list[str] = []
     client.open = lambda target, new_tab=False: opened.append(str(target))  # type: ignore[method-assign]
-    await asyncio.to_thread(users.reset_password, sqlite_db, sqlite_world.signer, sqlite_world.filer.user_id)
+    made = await sqlite_db.awrite(credentials.issue_reset, sqlite_world.signer, sqlite_world.filer.user_id)
+    form = {"username": "filer", "code": made.code, "new": "Yuexiu-2025-gz", "repeated": "Yuexiu-2025-gz"}
+    answer = await guest.http_client.post("/auth/reset", data=form)
+    assert answer.headers["location"] == "/login?ended=reset"
     await until(lambda: opened)
-    assert opened == ["/login?ended=1"]
+    assert opened == ["/login?ended=password_reset&next=/profile"]
 
 
 async def test_a_fault_is_answered_with_its_number_and_the_headers(

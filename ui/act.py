@@ -14,7 +14,7 @@
   changed, a Refusal while the page is built becomes a Chinese page (404 for NotFound, 403 for Forbidden).
 * ``read``, ``perform`` and ``blocking`` look the sign-in up again at every event; nothing else reaches a service.
 * Handlers let refusals fly: whatever leaves a handler is shown in one place (``failed``) and stops the handler. A
-  ``Refusal`` becomes a notice at the top right, ``SignedOut`` a dialog that signs in again and keeps the page, anything
+  ``Refusal`` becomes a notice at the top right, ``SignedOut`` the layer of ``ui.again`` that keeps the page, anything
   else a number that the log has too. Catch a Refusal only to show it beside its field (``refusal.field``).
 * ``watch_filing(id, callback)``: calls ``callback(event)`` on the event loop, in the page's context, after every commit
   that published ``FilingChanged`` or ``CellsChanged`` of it; ``watch_inbox(callback)`` the same for the actor's messages.
@@ -49,7 +49,7 @@ from services.db import Database
 from services.errors import Forbidden, NotFound, Refusal, SignedOut
 from services.perform import aperform
 from services.settings import Settings
-from ui import here, plain, theme
+from ui import guard, here, plain, theme
 from ui.widgets import notices
 
 P = ParamSpec("P")
@@ -57,9 +57,7 @@ T = TypeVar("T")
 Handler = Callable[P, Awaitable[None]]
 Watcher = Callable[[Any], Any]
 
-COOKIE = "lvce_session"
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-AGAIN_SECONDS = 60.0  # how long the browser has to fetch the cookie of a renewed sign-in
 
 log = logging.getLogger("lvce.ui")
 
@@ -85,13 +83,18 @@ class Tab:
 
     client: Client
     token: str
+    device: str
     address: str
     actor: Actor | None
     building: bool = True
     filings: dict[int, list[Watcher]] = field(default_factory=dict)
     inbox: list[Watcher] = field(default_factory=list)
     returned: list[Callable[[], Any]] = field(default_factory=list)
-    asking: bool = False  # the sign-in-again dialog is open
+    missed: dict[Watcher, Any] = field(
+        default_factory=dict
+    )  # the last event each has not heard while ``layer`` was open
+    layer: ui.dialog | None = None  # its sign-in is over: everything waits behind this until the person signs in again
+    renewing: bool = False  # the person is just doing so: the end of the old sign-in is no end of this page
     ended: bool = False  # its sign-in was revoked: its socket is closed, nothing from it is heard any more
 
 
@@ -102,8 +105,8 @@ class _House:
     loop: asyncio.AbstractEventLoop | None = None
     tabs: dict[str, Tab] = field(default_factory=dict)
     by_filing: dict[int, set[Tab]] = field(default_factory=dict)  # who watches it: a commit asks no other page
-    renewed: dict[str, str] = field(default_factory=dict)  # one-time code → new token
     cut: Callable[[Tab], None] = lambda _: None  # closes the socket of a page; set by ``ui.wire``
+    ask: Callable[[Tab, str], None] = lambda _, __: None  # lets the person sign in again; set by ``ui.again``
 
 
 _house: _House | None = None
@@ -150,12 +153,12 @@ def register(spec: Page) -> None:
                 tab.actor = await sessions.aresolve(house().db, tab.token, address=tab.address)
             except SignedOut:
                 return RedirectResponse(f"{plain.prefix(request)}/login?next={quote(_target(request))}", 303)
-            if tab.actor.must_change_password and spec.path != "/password":
-                return RedirectResponse(f"{plain.prefix(request)}/password", 303)
+            if (first := first_of_all(tab.actor)) and spec.path != first:
+                return RedirectResponse(plain.prefix(request) + first, 303)
             if spec.roles is not None and tab.actor.role not in spec.roles:
                 return plain.refused(request, 403, forbidden_words(tab.actor, spec.title))
             arguments["actor"] = tab.actor
-        theme.apply(request)
+        theme.apply(request, signed_in=not spec.public)
         tab.client.on_exception(failed)
         try:
             answer = spec.build(**arguments)
@@ -184,9 +187,9 @@ def guarded_route(app_: FastAPI, path: str, handler: Callable[[Request, Actor], 
     async def guarded(request: Request) -> Response:
         address = request.client.host if request.client else ""
         try:
-            actor = await sessions.aresolve(house().db, request.cookies.get(COOKIE, ""), address=address)
-            if actor.must_change_password:
-                return RedirectResponse(f"{plain.prefix(request)}/password", 303)
+            actor = await sessions.aresolve(house().db, guard.cookie(request.scope), address=address)
+            if first := first_of_all(actor):
+                return RedirectResponse(plain.prefix(request) + first, 303)
             return await handler(request, actor)
         except SignedOut:
             return RedirectResponse(f"{plain.prefix(request)}/login?next={quote(_target(request))}", 303)
@@ -195,6 +198,17 @@ def guarded_route(app_: FastAPI, path: str, handler: Callable[[Request, Actor], 
 
     GUARDED_ROUTES.add(path)
     app_.add_api_route(path, guarded, methods=["GET"], response_model=None)
+
+
+_FIRST = {
+    "/password": "须先修改密码，请点右上角姓名，选“修改密码”。",
+    "/security": "您的角色须先启用动态口令，请点右上角姓名，选“登录安全”。",
+}
+
+
+def first_of_all(actor: Actor) -> str:
+    """The page where something has to be done before anything else (先办), "" if nothing has."""
+    return "/password" if actor.must_change_password else "/security" if actor.must_set_code else ""
 
 
 def forbidden_words(actor: Actor, title: str) -> str:
@@ -286,8 +300,8 @@ async def _actor() -> Actor:
         return found.actor
     active = not _unasked.get()
     found.actor = await sessions.aresolve(house().db, found.token, address=found.address, active=active)
-    if found.actor.must_change_password and found.client.page.path != "/password":
-        raise Forbidden("首次登录须先修改密码，请点右上角姓名，选“修改密码”。")
+    if (first := first_of_all(found.actor)) and found.client.page.path != first:
+        raise Forbidden(_FIRST[first])
     return found.actor
 
 
@@ -325,7 +339,12 @@ def warn(message: str) -> None:
 def failed(error: Exception) -> None:
     """The one place where a failure is shown (失败提示): stays until dismissed."""
     if isinstance(error, SignedOut):
-        _ask_to_sign_in_again(error.message)
+        client = here.client()
+        found = house().tabs.get(client.id) if client else None
+        if found is None or found.actor is None:
+            notices.show("error", error.message)
+        else:
+            house().ask(found, error.message)
     elif isinstance(error, Refusal):
         notices.show("error", error.message)
     else:
@@ -348,69 +367,6 @@ def _outside_pages(error: Exception) -> None:
     client = here.client()
     if (client is None or client.is_deleted) and not isinstance(error, Refusal):
         numbered(error)
-
-
-def _ask_to_sign_in_again(message: str) -> None:
-    client = here.client()
-    found = house().tabs.get(client.id) if client else None
-    if found is None or found.actor is None:
-        notices.show("error", message)
-        return
-    if found.asking:
-        return
-    found.asking = True
-    name = found.actor.username
-    with found.client.layout, ui.dialog(value=True).props("persistent") as dialog, ui.card().classes("lv-dialog"):
-        ui.label("重新登录，继续当前页面").classes("lv-dialog-title")
-        ui.label(message).classes("lv-muted")
-        ui.input("用户名", value=name).props("readonly outlined dense")
-        password = ui.input("密码", password=True).props("outlined dense autofocus autocomplete=current-password")
-        trouble = ui.label().classes("lv-field-error").props("role=alert")
-        trouble.set_visibility(False)
-
-        async def again() -> None:
-            try:
-                signed_in = await asyncio.to_thread(
-                    sessions.sign_in, house().db, name, password.value or "", found.address
-                )
-            except Refusal as refusal:
-                trouble.set_text(refusal.message)
-                trouble.set_visibility(True)
-                return
-            await _renew(found, signed_in.token)
-            found.asking = False
-            dialog.close()
-            dialog.delete()
-            done("已重新登录，可以继续。")
-            for callback in tuple(found.returned):
-                answer = callback()
-                if inspect.isawaitable(answer):
-                    await answer
-
-        password.on("keydown.enter", again)
-        with ui.row().classes("lv-dialog-actions"):
-            ui.link("离开本页，去登录页", "/login").classes("lv-text-button")
-            ui.button("登录", on_click=busy(again)).props("unelevated no-caps")
-
-
-async def _renew(found: Tab, token: str) -> None:
-    """Give the tab its new sign-in, and let the browser fetch the cookie for it by a code that works once."""
-    actor = await sessions.aresolve(house().db, token, address=found.address)
-    before = found.token
-    for other in house().tabs.values():
-        if other.token == before:
-            other.token, other.actor = token, actor
-    code = secrets.token_urlsafe(24)
-    house().renewed[code] = token
-    asyncio.get_running_loop().call_later(AGAIN_SECONDS, house().renewed.pop, code, None)
-    found.client.run_javascript(
-        f"fetch({plain.prefix(found.client.request)!r} + '/auth/renew', {{method: 'POST', body: '{code}'}})"
-    )
-
-
-def take_renewed(code: str) -> str | None:
-    """The token that a one-time code stands for (一次性), for the route that sets the cookie."""
-    return house().renewed.pop(code, None)
 
 
 async def admits(client_id: str, token: str) -> bool:
@@ -458,9 +414,12 @@ def _hop(event: events.Event) -> None:
 
 def _tell(event: events.Event) -> None:
     if isinstance(event, events.SignInEnded):
-        _close_tabs(set(event.sign_in_ids))
+        _close_tabs(set(event.sign_in_ids), event.reason)
         return
     for found, callback in _watchers(event):
+        if found.layer is not None:
+            found.missed[callback] = event
+            continue
         background_tasks.create(_call(callback, event), name="watcher", context=found.client)
 
 
@@ -484,11 +443,11 @@ async def _call(callback: Watcher, event: events.Event) -> None:
             await answer
 
 
-def _close_tabs(sign_in_ids: set[int]) -> None:
+def _close_tabs(sign_in_ids: set[int], reason: str) -> None:
     for found in tuple(house().tabs.values()):
-        if found.actor and found.actor.sign_in_id in sign_in_ids and not found.asking:
+        if found.actor and found.actor.sign_in_id in sign_in_ids and not found.renewing:
             found.ended = True
-            found.client.open("/login?ended=1")
+            found.client.open(f"/login?ended={reason}&next={quote(_target(found.client.request))}")
             house().cut(found)
 
 
@@ -516,7 +475,7 @@ def install(database: Database, settings: Settings) -> None:
 def _open_tab(request: Request) -> Tab:
     client = context.client
     home = house()
-    found = Tab(client, request.cookies.get(COOKIE, ""), client.ip, None)
+    found = Tab(client, guard.cookie(request.scope), guard.cookie(request.scope, guard.DEVICE), client.ip, None)
     home.tabs[client.id] = found
     client.on_delete(lambda: _forget(home, found))
     return found

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from services.db import Database
 from services.settings import Settings
-from ui import act, exports, guard, pages, plain, theme, wire
+from ui import act, again, exports, guard, pages, plain, theme, wire
 
 log = logging.getLogger("lvce.ui")
 
@@ -34,7 +34,8 @@ def create(database: Database, settings: Settings) -> None:
     act.install(database, settings)
     exports.install(settings)
     wire.install()
-    guard.install(app, settings, act.COOKIE, act.admits, wire.owns)
+    again.install()
+    guard.install(app, settings, act.admits, wire.owns)
     app.add_static_files("/static", theme.STATIC, max_cache_age=YEAR_SECONDS)
     app.add_api_route("/healthz", _health, methods=["GET"])
     for add in pages.ROUTES:

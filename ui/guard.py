@@ -1,8 +1,8 @@
 """What stands in front of the application (门卫): the outermost layer, before anything reads a request.
 
-In this order: whose forwarded headers are believed, which host names we answer to, which other sites may send us anything
-(none), how long a body may be, whose page an upload belongs to; and headers on every answer. ``ui.wire`` guards what
-comes through an open socket.
+In this order: whose forwarded headers are believed, whose cookie it is, which host names we answer to, which other sites may
+send us anything (none), how long a body may be, whose page an upload belongs to; and headers on every answer. ``ui.wire``
+guards what comes through an open socket.
 """
 
 from __future__ import annotations
@@ -49,12 +49,18 @@ UPLOAD = re.compile(r"/_nicegui/client/([^/]+)/upload/\d+")
 FORWARDED = (b"x-forwarded-", b"forwarded", b"x-real-ip")
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
+SESSION = "lvce_session"  # the sign-in
+DEVICE = "lvce_device"  # by which a browser is known to the throttle; opens nothing
+HOST_ONLY = "__Host-"  # under TLS: a browser takes it only Secure, for the whole host and no other
+HSTS = "max-age=31536000"
+
 KB, MB = 1024, 1024 * 1024
 MOST_UPLOAD = 21 * MB  # a file of 20 MB and the form around it
 MOST_SOCKET = 1 * MB  # what the socket's library takes
 MOST_OTHER = 64 * KB  # sign-in forms
 SOCKET_FRAME = 4 * MB  # bytes: 1,000,000 characters may be Chinese
 
+NEEDS_TLS = "请用 {url} 访问：本系统只接受加密的连接，您现在的连接没有加密。"
 WRONG_HOST = (
     "本系统没有登记“{host}”这个网址。请用管理员公布的网址访问；管理员请把它加入环境变量 LVCE_ALLOWED_HOSTS 后重新启动。"
 )
@@ -64,11 +70,11 @@ Admits = Callable[[str, str], Awaitable[bool]]
 Owns = Callable[[str, str], bool]
 
 
-def install(app: FastAPI, settings: Settings, cookie: str, admits: Admits, owns: Owns) -> None:
+def install(app: FastAPI, settings: Settings, admits: Admits, owns: Owns) -> None:
     """Put the guard around everything (装门卫), also around what ``ui.run`` adds, and mark NiceGUI's scripts."""
 
     def build() -> ASGIApp:
-        return Guard(type(app).build_middleware_stack(app), settings, cookie, admits, owns)
+        return Guard(type(app).build_middleware_stack(app), settings, admits, owns)
 
     app.build_middleware_stack = build  # type: ignore[method-assign]
     _mark_scripts()
@@ -79,11 +85,27 @@ def nonce(scope: MutableMapping[str, Any]) -> str:
     return str(scope.get("nonce", ""))
 
 
+def secure(scope: MutableMapping[str, Any]) -> bool:
+    """Whether the browser speaks TLS, with us or with the proxy in front of us."""
+    return scope["scheme"] in ("https", "wss")
+
+
+def cookie_name(scope: MutableMapping[str, Any], name: str) -> str:
+    """What ``SESSION`` or ``DEVICE`` is called on this connection."""
+    return HOST_ONLY + name if secure(scope) else name
+
+
+def cookie(scope: MutableMapping[str, Any], name: str = SESSION) -> str:
+    """Its value as the browser sent it, "" if it did not."""
+    said = "; ".join(Headers(scope=scope).getlist("cookie"))
+    return cookie_parser(said).get(cookie_name(scope, name), "")
+
+
 class Guard:
     """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, cookie: str, admits: Admits, owns: Owns) -> None:
-        self.app, self.cookie, self.admits, self.owns = app, cookie, admits, owns
+    def __init__(self, app: ASGIApp, settings: Settings, admits: Admits, owns: Owns) -> None:
+        self.app, self.admits, self.owns, self.url = app, admits, owns, settings.public_url
         self.proxies = [ip_network(place) for place in settings.trusted_proxies]
         self.public = _origin(settings.public_url)
         self.hosts = _host_names(settings)
@@ -110,7 +132,7 @@ class Guard:
                 return  # refused while the application was still reading
             if message["type"] == "http.response.start":
                 started = True
-                _complete(message, scope["nonce"], kept=kept)
+                _complete(message, scope, kept=kept)
             elif message["type"] == "http.response.body":
                 finished = not message.get("more_body", False)
             await send(message)
@@ -131,7 +153,7 @@ class Guard:
 
         found = UPLOAD.fullmatch(path)
         most = MOST_UPLOAD if found else MOST_SOCKET if path.startswith(SOCKET) else MOST_OTHER
-        if refusal is None and found and not await self.admits(found[1], self._token(headers)):
+        if refusal is None and found and not await self.admits(found[1], cookie(scope)):
             refusal = JSONResponse({"detail": "forbidden"}, 403)
         length = headers.get("content-length", "0")
         if refusal is None and (not length.isdecimal() or int(length) > most):
@@ -160,12 +182,14 @@ class Guard:
         if len(hosts) != 1 or not self._ours(hosts[0]):
             said = ", ".join(hosts)[:100]
             return HTMLResponse(WRONG_HOST.format(host=escape(said)), 400)
+        if self.public and self.public[0] == "https" and not (secure(scope) or is_loopback(_address(scope))):
+            return HTMLResponse(NEEDS_TLS.format(url=escape(self.url)), 403)
         if scope["type"] == "http" and not scope["path"].startswith(SOCKET) and scope["method"] in READING:
             return None
         if not self._same_origin(headers, hosts[0], needed=scope["type"] == "websocket"):
             return JSONResponse({"detail": "forbidden"}, 403)
         session = parse_qs(scope["query_string"].decode("latin-1")).get("sid", [""])[0]
-        if session and scope["path"].startswith(SOCKET) and not self.owns(session, self._token(headers)):
+        if session and scope["path"].startswith(SOCKET) and not self.owns(session, cookie(scope)):
             return JSONResponse({"detail": "forbidden"}, 403)
         return None
 
@@ -212,21 +236,15 @@ class Guard:
             (name, value) for name, value in scope["headers"] if name == kept or not name.startswith(FORWARDED)
         ]
 
-    def _token(self, headers: Headers) -> str:
-        return cookie_of("; ".join(headers.getlist("cookie")), self.cookie)
-
-
-def cookie_of(header: str, name: str) -> str:
-    """The value of one cookie, "" if there is none."""
-    return cookie_parser(header).get(name, "")
-
 
 def _too_long() -> Response:
     return HTMLResponse("提交的内容超过了允许的大小。请压缩或拆分后再试。", 413, {"Connection": "close"})
 
 
-def _complete(message: MutableMapping[str, Any], mark: str, *, kept: bool) -> None:
-    headers = MutableHeaders(scope=message)
+def _complete(message: MutableMapping[str, Any], scope: Scope, *, kept: bool) -> None:
+    headers, mark = MutableHeaders(scope=message), nonce(scope)
+    if secure(scope):
+        headers.setdefault("Strict-Transport-Security", HSTS)
     for name, value in HEADERS.items():
         headers.setdefault(name, value)
     scripts = f"'self' 'nonce-{mark}'" if mark else "'self'"

@@ -176,6 +176,7 @@ def _person(actor: Actor) -> None:
             if "/profile" in act.PAGES and actor.is_unit:
                 ui.menu_item("单位信息", on_click=lambda: ui.navigate.to("/profile"))
             ui.menu_item("修改密码", on_click=lambda: ui.navigate.to("/password"))
+            ui.menu_item("登录安全", on_click=lambda: ui.navigate.to("/security"))
             ui.separator()
             ui.menu_item("退出登录").on(
                 "click", js_handler="() => { " + _CLEAR_TYPED + " document.getElementById('lv-logout').submit(); }"

@@ -14,6 +14,7 @@ from ui import guard
 STATIC = Path(__file__).parents[1] / "assets" / "static"
 ICON = STATIC / "icon.svg"
 SHEETS = ("app.css", "filings.css", "documents.css")
+ACTIVE = "active.js"  # tells that somebody types
 
 # Quasar's names for the same colours; the CSS variables of app.css are what our own rules use.
 COLOURS = {
@@ -34,7 +35,7 @@ _COLLAPSED = (
 
 def version() -> str:
     """Changes with the style sheets, so that browsers may keep them for a year."""
-    return hashlib.sha256(b"".join((STATIC / name).read_bytes() for name in SHEETS)).hexdigest()[:12]
+    return hashlib.sha256(b"".join((STATIC / name).read_bytes() for name in (*SHEETS, ACTIVE))).hexdigest()[:12]
 
 
 VERSION = version()
@@ -52,9 +53,12 @@ def install() -> None:
     ui.separator.default_classes("lv-separator")
 
 
-def apply(request: Request) -> None:
-    """Link the style sheets to this page (每页引用)."""
+def apply(request: Request, *, signed_in: bool) -> None:
+    """Link the style sheets to this page (每页引用), and what keeps a sign-in alive."""
     said = request.headers.get("X-Forwarded-Prefix", "").rstrip("/")
     base = said if re.fullmatch(r"(/[\w.~-]+)*", said) else ""
     links = "".join(f'<link rel="stylesheet" href="{base}/static/{name}?v={VERSION}">' for name in SHEETS)
-    ui.add_head_html(f'{links}<script nonce="{guard.nonce(request.scope)}">{_COLLAPSED}</script>')
+    mark = guard.nonce(request.scope)
+    if signed_in:
+        links += f'<script type="module" nonce="{mark}" src="{base}/static/{ACTIVE}?v={VERSION}"></script>'
+    ui.add_head_html(f'{links}<script nonce="{mark}">{_COLLAPSED}</script>')

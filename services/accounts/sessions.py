@@ -1,12 +1,11 @@
 """Signing in and staying signed in (登录与会话). The browser holds a random token, the database only its SHA-256.
 
-``sign_in`` and ``change_password`` take the database, not a session: they hash outside the transaction and block for
-0.1 s, so pages call them in a thread. ``resolve`` runs at every event and answers from memory.
+``sign_in`` takes the database, not a session: it hashes outside the transaction and blocks for 0.1 s, so pages call it in
+a thread. ``resolve`` runs at every event and answers from memory.
 """
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import threading
 from collections.abc import Sequence
@@ -14,27 +13,50 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
-from models import Organisation, SignIn, User
+from models import KnownDevice, Organisation, SignIn, User
 from models.enums import UNIT_ROLES, AuditResult, OrgStatus, Role
-from services import audit, clock, events
-from services.accounts import passwords
-from services.accounts.throttle import Throttle
-from services.accounts.views import SignedIn
+from services import audit, clock, events, settings
+from services.accounts import passwords, throttle, totp
+from services.accounts.throttle import Knock
+from services.accounts.views import SignedIn, SignInRow
 from services.actors import Actor
 from services.db import Database
 from services.errors import Refusal, SignedOut
 from services.forms.names import HALF_WIDTH
-from services.perform import perform
 
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
 FRESH = timedelta(seconds=15)  # how long an answer from memory is good without asking the database again
 SEEN_EVERY = timedelta(minutes=1)  # how exactly the database knows when somebody was last active
 
-WRONG = "用户名或密码不正确。请检查大小写和输入法后重试；忘记密码请联系本单位负责人或上级主管部门重置。"
+TICKET = timedelta(minutes=5)  # between the password and the 动态口令
+DEVICE_KEPT = timedelta(days=180)  # how long a browser is known after its last sign-in
+
+WRONG = "用户名或密码不正确。请检查大小写和输入法后重试；忘记密码请向本单位负责人或上级主管部门索取重置码。"
+
+
+class SecondStep(Refusal):
+    """The password was right, a 动态口令 has to follow; ``ticket`` goes on to ``second_step``."""
+
+    code = "second_step"
+
+    def __init__(self, ticket: str) -> None:
+        super().__init__("请输入动态口令。", field="code")
+        self.ticket = ticket
+
+
+@dataclass(frozen=True, slots=True)
+class _Ticket:
+    """Whose password was right, until the code is told."""
+
+    username: str
+    address: str
+    device: str
+    replaces: str
+    at: datetime
 
 
 @dataclass(slots=True)
@@ -52,7 +74,7 @@ class _Known:
 @dataclass(slots=True)
 class _Memory:
     known: dict[str, _Known] = field(default_factory=dict)
-    throttle: Throttle = field(default_factory=Throttle)
+    tickets: dict[str, _Ticket] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -62,29 +84,37 @@ _memories: WeakKeyDictionary[Database, _Memory] = WeakKeyDictionary()
 # --- signing in -----------------------------------------------------------------------------------------------------
 
 
-def sign_in(db: Database, username: str, password: str, address: str = "", *, replaces: str = "") -> SignedIn:
-    """登录. Blocks for a hash. ``replaces`` is the token the browser had: it ends. Raises Refusal, the same for an
-    unknown user as for a wrong password; code "throttled" when this account must wait at this address."""
+def sign_in(
+    db: Database, username: str, password: str, address: str = "", *, replaces: str = "", device: str = ""
+) -> SignedIn:
+    """登录. Blocks for a hash. ``replaces`` is the token the browser had: it ends; ``device`` the mark of its earlier
+    sign-ins. Raises Refusal, the same for an unknown user as for a wrong password; code "throttled" when this account must
+    wait at this place; SecondStep when a 动态口令 has to follow."""
     username = normal_username(username)
     if not username or not password:
         raise Refusal("请填写用户名和密码。", field="password" if username else "username")
-    memory = _memory(db)
-    found = db.read(_look, username, address)
-    wait = memory.throttle.wait(username, address, clock.now(), known=found.known_here)
-    if wait is not None:
-        seconds = int(wait.total_seconds()) + 1
-        raise Refusal(f"登录失败次数较多，请在 {seconds} 秒后再试。其他人和其他电脑不受影响。", code="throttled")
-    if not passwords.matches(password, found.password_hash):
-        memory.throttle.failed(username, address, clock.now())
-        db.write(_failed, found.user_id, address)
+    knock = db.write(throttle.knock, username, address, device)
+    if not passwords.matches(password, knock.password_hash):
+        db.write(_failed, knock, "密码不正确")
         raise Refusal(WRONG, field="password", code="wrong")
-    memory.throttle.succeeded(username, address)
-    assert found.user_id is not None
-    try:
-        return db.write(_begin, found.user_id, address, replaces)
-    except Refusal as refusal:
-        db.write(_not_admitted, found.user_id, address, refusal.message)
-        raise
+    if knock.with_code:
+        db.write(throttle.succeeded, knock.account, knock.place)
+        raise SecondStep(_keep_ticket(db, _Ticket(username, address, device, replaces, clock.now())))
+    return _admit(db, knock, device, replaces)
+
+
+def second_step(db: Database, ticket: str, code: str) -> SignedIn:
+    """动态口令 or a recovery code (恢复码), after the password. A wrong one is counted like a wrong password; raises Refusal,
+    code "expired" when the password has to be typed again."""
+    found = _memory(db).tickets.get(ticket)
+    if found is None or not timedelta() <= clock.now() - found.at < TICKET:
+        raise Refusal("输入动态口令超时，请重新输入用户名和密码。", code="expired")
+    knock = db.write(throttle.knock, found.username, found.address, found.device, "code")
+    if knock.user_id is None or not db.write(totp.accept, knock.user_id, code, knock.address):
+        db.write(_failed, knock, "动态口令或恢复码不正确")
+        raise Refusal(totp.WRONG, field="code", code="wrong")
+    _memory(db).tickets.pop(ticket, None)
+    return _admit(db, knock, found.device, found.replaces)
 
 
 def normal_username(typed: str) -> str:
@@ -92,37 +122,42 @@ def normal_username(typed: str) -> str:
     return typed.translate(HALF_WIDTH).strip().lower()
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    user_id: int | None
-    password_hash: str | None
-    known_here: bool
+def _keep_ticket(db: Database, kept: _Ticket) -> str:
+    memory, ticket = _memory(db), secrets.token_urlsafe(24)
+    with memory.lock:
+        memory.tickets = {key: old for key, old in memory.tickets.items() if kept.at - old.at < TICKET}
+        memory.tickets[ticket] = kept
+    return ticket
 
 
-def _look(s: Session, username: str, address: str) -> _Found:
-    user = s.exec(select(User).where(User.username == username)).first()
-    if user is None:
-        return _Found(None, None, False)
-    here = select(SignIn.id).where(SignIn.user_id == user.id, SignIn.address == address).limit(1)
-    return _Found(user.id, user.password_hash, s.exec(here).first() is not None)
-
-
-def _failed(s: Session, user_id: int | None, address: str) -> None:
-    user = s.get(User, user_id) if user_id else None
+def _failed(s: Session, knock: Knock, what: str) -> None:
+    user = s.get(User, knock.user_id) if knock.user_id else None
     if user is not None:
         user.failed_sign_ins += 1
         s.add(user)
-    # What was typed as a name is not kept: people type passwords there.
-    said = f"用户 {user.username} 的密码不正确" if user else "用户名不存在"
-    audit.record(s, None, "sign_in", "user", user_id, detail=said, result=AuditResult.REFUSED, address=address)
+    said = f"用户 {user.username} 的{what}" if user else "用户名不存在"
+    subject_id = user.id if user else None
+    audit.record(s, None, "sign_in", "user", subject_id, detail=said, result=AuditResult.REFUSED, address=knock.address)
 
 
-def _not_admitted(s: Session, user_id: int, address: str, message: str) -> None:
-    audit.record(s, None, "sign_in", "user", user_id, detail=message, result=AuditResult.REFUSED, address=address)
+def _admit(db: Database, knock: Knock, device: str, replaces: str) -> SignedIn:
+    """The door opens, unless the user or the unit is not admitted (放行)."""
+    try:
+        return db.write(_begin, knock, device, replaces)
+    except Refusal as refusal:
+        db.write(_not_admitted, knock, refusal.message)
+        raise
 
 
-def _begin(s: Session, user_id: int, address: str, replaces: str) -> SignedIn:
-    user = s.get_one(User, user_id)
+def _not_admitted(s: Session, knock: Knock, message: str) -> None:
+    throttle.succeeded(s, knock.account, knock.place)  # what was guessed was right
+    audit.record(
+        s, None, "sign_in", "user", knock.user_id, detail=message, result=AuditResult.REFUSED, address=knock.address
+    )
+
+
+def _begin(s: Session, knock: Knock, device: str, replaces: str) -> SignedIn:
+    user = s.get_one(User, knock.user_id)
     place = s.get_one(Organisation, user.organisation_id)
     if not user.enabled:
         raise Refusal("这个用户已停用，不能登录。请联系本单位负责人或系统管理员。", code="disabled")
@@ -136,21 +171,56 @@ def _begin(s: Session, user_id: int, address: str, replaces: str) -> SignedIn:
             f"“{place.name}”的注册未通过，原因：{place.status_reason}。请在注册页用同一统一社会信用代码重新注册。",
             code="refused_registration",
         )
+    assert user.id is not None
     now = clock.now()
+    throttle.succeeded(s, knock.account, knock.place)
     if replaces:
         _end(s, [row for row in [_by_token(s, replaces)] if row], "rotated")
+    if password_expired(user):
+        user.must_change_password = True
     token = secrets.token_urlsafe(32)
-    row = SignIn(token_hash=_hash(token), user_id=user_id, created_at=now, last_seen_at=now, address=address)
+    row = SignIn(
+        token_hash=throttle.digest(token), user_id=user.id, created_at=now, last_seen_at=now, address=knock.address
+    )
     s.add(row)
     answer = SignedIn(
-        token, user_id, user.name, user.role, user.must_change_password, user.failed_sign_ins, user.last_sign_in_at
+        token,
+        user.id,
+        user.name,
+        user.role,
+        user.must_change_password,
+        user.failed_sign_ins,
+        user.last_sign_in_at,
+        _known_device(s, user.id, device),
     )
     user.last_sign_in_at = now
     user.failed_sign_ins = 0
     s.add(user)
     s.flush()
-    audit.record(s, _actor(s, user, place, row, address), "sign_in", "user", user_id, detail="登录")
+    audit.record(s, _actor(s, user, place, row, knock.address), "sign_in", "user", user.id, detail="登录")
     return answer
+
+
+def password_expired(user: User) -> bool:
+    """Whether the profile asks for a new password by now (密码到期); demo passwords are public anyway."""
+    days = passwords.profile().age_days
+    return (
+        bool(days) and not user.is_demo and clock.now() - (user.password_set_at or user.created_at) >= timedelta(days)
+    )
+
+
+def _known_device(s: Session, user_id: int, token: str) -> str:
+    """The mark by which this browser is known from now on (用过的浏览器). It opens nothing; only ours are taken up."""
+    now = clock.now()
+    s.execute(delete(KnownDevice).where(col(KnownDevice.seen_at) < now - DEVICE_KEPT))
+    rows = s.exec(select(KnownDevice).where(KnownDevice.token_hash == throttle.digest(token))).all() if token else ()
+    if not rows:
+        token = secrets.token_urlsafe(32)
+    row = next((row for row in rows if row.user_id == user_id), None)
+    row = row or KnownDevice(user_id=user_id, token_hash=throttle.digest(token), seen_at=now)
+    row.seen_at = now
+    s.add(row)
+    return token
 
 
 # --- being signed in ------------------------------------------------------------------------------------------------
@@ -177,6 +247,20 @@ async def aresolve(db: Database, token: str, *, address: str = "", active: bool 
     return replace(actor, address=address) if address and address != actor.address else actor
 
 
+def touch(db: Database, token: str) -> None:
+    """Somebody types or clicks in a page of this sign-in (有操作): remembered, written with the next event that resolves it."""
+    known = _memory(db).known.get(throttle.digest(token)) if token else None
+    now = clock.now()
+    if known is not None and not _stale(known.created_at, known.seen_at, now):
+        known.seen_at = now
+
+
+def is_stale(db: Database, token: str) -> bool | None:
+    """Whether idleness or age has ended it, from memory alone; None: memory does not know."""
+    known = _memory(db).known.get(throttle.digest(token))
+    return None if known is None else bool(_stale(known.created_at, known.seen_at, clock.now()))
+
+
 def sign_out(s: Session, actor: Actor) -> None:
     """退出登录: this sign-in ends, its other tabs close."""
     row = s.get(SignIn, actor.sign_in_id) if actor.sign_in_id else None
@@ -193,50 +277,29 @@ def end_all(s: Session, user_id: int, reason: str, *, but: int | None = None) ->
     return len(rows)
 
 
+def end_others(s: Session, actor: Actor) -> int:
+    """退出其他登录: every sign-in of the own user but this one; returns how many."""
+    ended = end_all(s, actor.user_id, "ended_elsewhere", but=actor.sign_in_id)
+    audit.record(s, actor, "end_others", "user", actor.user_id, detail=f"退出其他登录 {ended} 个")
+    return ended
+
+
+def own(s: Session, actor: Actor) -> tuple[SignInRow, ...]:
+    """本人的登录, those that still hold, newest first."""
+    now = clock.now()
+    rows = s.exec(
+        select(SignIn)
+        .where(SignIn.user_id == actor.user_id, col(SignIn.ended_at).is_(None))
+        .where(SignIn.last_seen_at > now - IDLE, SignIn.created_at > now - LONGEST)
+        .order_by(col(SignIn.id).desc())
+    )
+    return tuple(SignInRow(row.created_at, row.last_seen_at, row.address, row.id == actor.sign_in_id) for row in rows)
+
+
 def actor_of(s: Session, user_id: int) -> Actor:
     """The actor a user is (操作人), without a sign-in: for the command line, the demo and tests."""
     user = s.get_one(User, user_id)
     return _actor(s, user, s.get_one(Organisation, user.organisation_id), None, "")
-
-
-# --- the own password -----------------------------------------------------------------------------------------------
-
-
-def change_password(db: Database, actor: Actor, old: str, new: str, repeated: str) -> None:
-    """修改密码. Blocks for two hashes. All other sign-ins of this user end."""
-    if new != repeated:
-        raise Refusal("两次输入的新密码不一致，请重新输入。", field="repeated")
-    passwords.check(new, username=actor.username, field="new")
-    if new == old:
-        raise Refusal("新密码不能与原密码相同，请换一个。", field="new")
-    memory = _memory(db)
-    now = clock.now()
-    key = f"{actor.username}\0change"  # guessing the old one from an open page is slowed down as well
-    wait = memory.throttle.wait(key, actor.address, now, known=True)
-    if wait is not None:
-        raise Refusal(
-            f"原密码输错次数较多，请在 {int(wait.total_seconds()) + 1} 秒后再试。", field="old", code="throttled"
-        )
-    if not passwords.matches(old, db.read(_password_hash, actor.user_id)):
-        memory.throttle.failed(key, actor.address, now)
-        raise Refusal("原密码不正确，请重新输入。", field="old", code="wrong")
-    memory.throttle.succeeded(key, actor.address)
-    perform(db, _change, actor, passwords.hashed(new))
-    _drop(memory, {actor.sign_in_id})  # what memory holds of it still has to change the password
-
-
-def _change(s: Session, actor: Actor, password_hash: str) -> None:
-    user = s.get_one(User, actor.user_id)
-    user.password_hash = password_hash
-    user.must_change_password = False
-    s.add(user)
-    ended = end_all(s, actor.user_id, "password_changed", but=actor.sign_in_id)
-    audit.record(s, actor, "change_password", "user", actor.user_id, detail=f"修改密码，结束其他登录 {ended} 个")
-
-
-def _password_hash(s: Session, user_id: int) -> str | None:
-    user = s.get(User, user_id)
-    return user.password_hash if user else None
 
 
 # --- what memory holds ----------------------------------------------------------------------------------------------
@@ -255,6 +318,11 @@ def _forget(event: events.Event) -> None:
             _drop(memory, set(event.sign_in_ids))
 
 
+def forget(db: Database, actor: Actor) -> None:
+    """Ask the database again at this sign-in's next event: something about its user has changed."""
+    _drop(_memory(db), {actor.sign_in_id})
+
+
 def _drop(memory: _Memory, sign_in_ids: set[int | None] | set[int]) -> None:
     with memory.lock:
         memory.known = {key: known for key, known in memory.known.items() if known.sign_in_id not in sign_in_ids}
@@ -267,7 +335,7 @@ def _remembered(db: Database, token: str, active: bool) -> Actor | None:
     if not token:
         raise SignedOut
     memory = _memory(db)
-    known = memory.known.get(_hash(token))
+    known = memory.known.get(throttle.digest(token))
     if known is None:
         return None
     now = clock.now()
@@ -280,7 +348,7 @@ def _remembered(db: Database, token: str, active: bool) -> Actor | None:
 
 
 def _learn(db: Database, token: str, read: _Known | None, active: bool) -> Actor:
-    memory, key, now = _memory(db), _hash(token), clock.now()
+    memory, key, now = _memory(db), throttle.digest(token), clock.now()
     with memory.lock:
         before = memory.known.pop(key, None)
         if read is None:
@@ -296,19 +364,26 @@ def _learn(db: Database, token: str, read: _Known | None, active: bool) -> Actor
 
 
 def _refuse_stale(created_at: datetime, seen_at: datetime, now: datetime) -> None:
+    if words := _stale(created_at, seen_at, now):
+        raise SignedOut(words)
+
+
+def _stale(created_at: datetime, seen_at: datetime, now: datetime) -> str:
+    """Why it has ended by itself, "" if it has not."""
     if now - seen_at >= IDLE:
-        raise SignedOut("您已 30 分钟没有操作，登录已自动退出。没有保存的内容仍保留在本页，重新登录后会自动保存。")
+        return "您已 30 分钟没有操作，登录已自动退出。没有保存的内容仍保留在本页，重新登录后会自动保存。"
     if now - created_at >= LONGEST:
-        raise SignedOut("登录已满 12 小时，请重新登录。没有保存的内容仍保留在本页，重新登录后会自动保存。")
+        return "登录已满 12 小时，请重新登录。没有保存的内容仍保留在本页，重新登录后会自动保存。"
+    return ""
 
 
 def _unwritten(db: Database, token: str) -> bool:
-    known = _memory(db).known.get(_hash(token))
+    known = _memory(db).known.get(throttle.digest(token))
     return known is not None and known.seen_at - known.written_at >= SEEN_EVERY
 
 
 def _written(db: Database, token: str) -> tuple[int, datetime]:
-    known = _memory(db).known[_hash(token)]
+    known = _memory(db).known[throttle.digest(token)]
     known.written_at = known.seen_at
     return known.sign_in_id, known.seen_at
 
@@ -350,11 +425,12 @@ def _actor(s: Session, user: User, place: Organisation, row: SignIn | None, addr
         sign_in_id=row.id if row else None,
         address=address,
         must_change_password=user.must_change_password,
+        must_set_code=user.role in settings.from_env().code_roles and not user.totp_secret,
     )
 
 
 def _by_token(s: Session, token: str) -> SignIn | None:
-    return s.exec(select(SignIn).where(SignIn.token_hash == _hash(token))).first()
+    return s.exec(select(SignIn).where(SignIn.token_hash == throttle.digest(token))).first()
 
 
 def _end(s: Session, rows: Sequence[SignIn], reason: str) -> None:
@@ -364,8 +440,4 @@ def _end(s: Session, rows: Sequence[SignIn], reason: str) -> None:
         row.end_reason = reason
         s.add(row)
     if alive:
-        events.publish(s, events.SignInEnded(tuple(row.id for row in alive if row.id is not None)))
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+        events.publish(s, events.SignInEnded(tuple(row.id for row in alive if row.id is not None), reason))

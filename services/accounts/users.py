@@ -1,7 +1,7 @@
-"""Users (用户): created, enabled, disabled, given a new initial password. By the administrator for everybody, by a 负责人 for
-the 填报人 of the own unit, by an office for its own people.
+"""Users (用户): created, enabled, disabled, given another role. By the administrator for everybody, by a 负责人 for the 填报人 of
+the own unit, by an office for its own people; an office also gives reset codes to the people of units below it.
 
-``create`` and ``reset_password`` take the database, not a session: they hash outside the transaction and block for 0.1 s.
+``create`` takes the database, not a session: it hashes outside the transaction and blocks for 0.1 s.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from sqlalchemy import func, or_
 from sqlmodel import Session, col, select
 
 from models import Organisation, User
-from models.enums import OrgKind, OrgStatus, Role, Tier
-from services import audit, clock
+from models.enums import UNIT_ROLES, OrgKind, OrgStatus, Role, Tier
+from services import audit, clock, settings
 from services.accounts import passwords, sessions
 from services.accounts.views import NewPassword, UserPage, UserPlace, UserRow
 from services.actors import Actor
@@ -72,9 +72,7 @@ def add(
     if place is None:
         raise NotFound
     authorize(actor, Power.MANAGE_USERS, _place(place))
-    if role not in creatable(actor, place):
-        may = "、".join(r.caption for r in creatable(actor, place)) or "无"
-        raise Refusal(f"您不能在“{place.name}”设“{role.caption}”。可以设的角色：{may}。", field="role")
+    _need_creatable(actor, place, role)
     user_id = insert(s, place, username, name, role, password_hash, must_change=must_change)
     audit.record(
         s,
@@ -85,6 +83,12 @@ def add(
         detail=f"在“{place.name}”新增{role.caption}“{name.strip()}”（{sessions.normal_username(username)}）",
     )
     return user_id
+
+
+def _need_creatable(actor: Actor, place: Organisation, role: Role) -> None:
+    if role not in creatable(actor, place):
+        may = "、".join(r.caption for r in creatable(actor, place)) or "无"
+        raise Refusal(f"您不能在“{place.name}”设“{role.caption}”。可以设的角色：{may}。", field="role")
 
 
 def insert(
@@ -128,24 +132,22 @@ def check_username(typed: str) -> str:
     return username
 
 
-def reset_password(db: Database, actor: Actor, user_id: int) -> NewPassword:
-    """重置密码: a new initial password, all sign-ins end. Blocks for a hash."""
-    password = passwords.initial()
-    username, name = perform(db, _reset, actor, user_id, passwords.hashed(password))
-    return NewPassword(user_id, username, name, password)
-
-
-def _reset(s: Session, actor: Actor, user_id: int, password_hash: str) -> tuple[str, str]:
-    user, place = _managed(s, actor, user_id)
-    user.password_hash = password_hash
-    user.must_change_password = True
-    user.failed_sign_ins = 0
+def change_role(s: Session, actor: Actor, user_id: int, role: Role) -> None:
+    """改角色: what the user has open closes, the new role counts from the next sign-in."""
+    user, place = managed(s, actor, user_id)
+    _need_creatable(actor, place, role)
+    if user.role is role:
+        raise Conflict(f"“{user.name}”的角色已经是{role.caption}，没有改动。")
+    before, user.role = user.role, role
     s.add(user)
-    ended = sessions.end_all(s, user_id, "password_reset")
-    audit.record(
-        s, actor, "reset_password", "user", user_id, detail=f"重置“{place.name}”{user.name}的密码，结束登录 {ended} 个"
-    )
-    return user.username, user.name
+    ended = sessions.end_all(s, user_id, "role_changed")
+    said = f"“{place.name}”{user.name}的角色由{before.caption}改为{role.caption}，结束登录 {ended} 个"
+    audit.record(s, actor, "change_role", "user", user_id, detail=said)
+
+
+def code_required(role: Role) -> bool:
+    """Whether this role must use a 动态口令 here."""
+    return role in settings.from_env().code_roles
 
 
 def enable(s: Session, actor: Actor, user_id: int) -> None:
@@ -159,7 +161,7 @@ def disable(s: Session, actor: Actor, user_id: int) -> None:
 
 
 def _switch(s: Session, actor: Actor, user_id: int, *, enabled: bool) -> None:
-    user, place = _managed(s, actor, user_id)
+    user, place = managed(s, actor, user_id)
     if user.enabled == enabled:
         raise Conflict(f"“{user.name}”已经是{'启用' if enabled else '停用'}状态，没有改动。")
     if not enabled and user.role is Role.ADMIN:
@@ -185,7 +187,7 @@ def listing(s: Session, actor: Actor, organisation_id: int | None = None, search
     place = s.get(Organisation, organisation_id) if organisation_id is not None else None
     if organisation_id is not None and place is None:
         raise NotFound
-    authorize(actor, Power.MANAGE_USERS, _place(place) if place else Place())
+    authorize(actor, Power.RESET_PASSWORDS, _place(place) if place else Place())
     query = select(User, Organisation).join(Organisation, col(User.organisation_id) == Organisation.id)
     if place is not None:
         query = query.where(User.organisation_id == place.id)
@@ -216,7 +218,7 @@ def places(s: Session, actor: Actor, search: str = "", organisation_id: int | No
 
 def _row(actor: Actor, user: User, place: Organisation) -> UserRow:
     assert user.id is not None and place.id is not None
-    manageable = _why_not(actor, user, place) == ""
+    manageable = allowed(actor, Power.MANAGE_USERS, _place(place)) and not _why_not(actor, user, place)
     return UserRow(
         id=user.id,
         username=user.username,
@@ -229,12 +231,16 @@ def _row(actor: Actor, user: User, place: Organisation) -> UserRow:
         created_at=user.created_at,
         last_sign_in_at=user.last_sign_in_at,
         failed_sign_ins=user.failed_sign_ins,
+        with_code=bool(user.totp_secret),
         can_switch=manageable,
-        can_reset=manageable,
+        can_reset=user.enabled and (manageable or _below(actor, user, place)),
+        can_take_code=manageable and bool(user.totp_secret),
+        roles=tuple(r for r in creatable(actor, place) if r is not user.role) if manageable else (),
     )
 
 
-def _managed(s: Session, actor: Actor, user_id: int) -> tuple[User, Organisation]:
+def managed(s: Session, actor: Actor, user_id: int) -> tuple[User, Organisation]:
+    """A user this actor may manage; NotFound or Forbidden otherwise (可管理的用户)."""
     user = s.get(User, user_id)
     place = s.get(Organisation, user.organisation_id) if user else None
     if user is None or place is None or not allowed(actor, Power.MANAGE_USERS, _place(place)):
@@ -244,9 +250,25 @@ def _managed(s: Session, actor: Actor, user_id: int) -> tuple[User, Organisation
     return user, place
 
 
+def resettable(s: Session, actor: Actor, user_id: int) -> tuple[User, Organisation]:
+    """A user for whom this actor may make a reset code (可生成重置码的用户)."""
+    user = s.get(User, user_id)
+    place = s.get(Organisation, user.organisation_id) if user else None
+    if user is None or place is None or not _below(actor, user, place):
+        user, place = managed(s, actor, user_id)
+    if not user.enabled:
+        raise Refusal(f"“{user.name}”已停用，不能登录。请先启用，再生成重置码。")
+    return user, place
+
+
+def _below(actor: Actor, user: User, place: Organisation) -> bool:
+    """Somebody of a unit that this office looks after."""
+    return user.role in UNIT_ROLES and actor.is_authority and allowed(actor, Power.RESET_PASSWORDS, _place(place))
+
+
 def _why_not(actor: Actor, user: User, place: Organisation) -> str:
     if user.id == actor.user_id:
-        return "不能停用自己或重置自己的密码。修改密码请用右上角菜单中的“修改密码”。"
+        return "不能停用自己、改自己的角色或给自己生成重置码。修改密码请用右上角菜单中的“修改密码”。"
     if user.role not in creatable(actor, place):
         return f"您不能管理{user.role.caption}“{user.name}”，请联系系统管理员。"
     return ""

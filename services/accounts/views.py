@@ -191,8 +191,11 @@ class UserRow:
     created_at: datetime
     last_sign_in_at: datetime | None
     failed_sign_ins: int
+    with_code: bool  # 动态口令 is in use
     can_switch: bool  # 启用 / 停用
-    can_reset: bool  # 重置密码
+    can_reset: bool  # 重置码
+    can_take_code: bool  # 停用动态口令
+    roles: tuple[Role, ...]  # 改角色: the other ones there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +234,40 @@ class SignedIn:
     must_change_password: bool
     failed_before: int  # failed attempts since the last sign-in
     last_sign_in_at: datetime | None
+    device: str = ""  # a second cookie, by which this browser is known at the next sign-in
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRow:
+    """One of the own sign-ins (本人的登录)."""
+
+    since: datetime
+    seen_at: datetime
+    address: str
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResetCode:
+    """重置码, shown this once."""
+
+    username: str
+    name: str
+    code: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Safety:
+    """登录安全 of the reader."""
+
+    password_since: datetime
+    password_until: datetime | None  # when it has to be changed
+    password_expired: bool
+    with_code: bool  # 动态口令 is in use
+    code_required: bool  # the role must use it
+    recovery_left: int
+    sign_ins: tuple[SignInRow, ...]
 
 
 @dataclass(frozen=True, slots=True)

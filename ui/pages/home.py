@@ -153,7 +153,7 @@ def _admin() -> None:
     with ui.element("div").classes("lv-tasks"):
         for icon, title, text, target in (
             ("account_tree", "机构", "新增主管部门，查看注册情况。", "/organisations"),
-            ("group", "用户", "新增、停用用户，重置密码。", "/users"),
+            ("group", "用户", "新增、停用用户，生成重置码。", "/users"),
             ("event", "填报安排", "开放日期、截止日和延期。", "/settings"),
             ("restore_from_trash", "已删除的申报", "按单位的请求在期限内恢复。", "/deleted"),
             ("history", "审计日志", "查询、导出和核对。", "/audit"),

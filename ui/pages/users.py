@@ -5,7 +5,7 @@ from __future__ import annotations
 from nicegui import ui
 
 from models.enums import AUTHORITY_ROLES, Role
-from services.accounts import organisations, users
+from services.accounts import credentials, organisations, users
 from services.accounts.views import NewPassword, UserPlace, UserRow
 from services.actors import Actor
 from ui import act, shell, words
@@ -18,6 +18,7 @@ HEADS = (
     Head("role", "角色"),
     Head("place", "所属机构"),
     Head("status", "状态"),
+    Head("code", "动态口令"),
     Head("seen", "最近登录"),
 )
 
@@ -32,7 +33,8 @@ async def listing(actor: Actor, organisation: int = 0) -> None:
     async def create() -> None:
         made = await _ask_new(caption, offered, search=everybody)
         if made:
-            await _show_password(made)
+            title = f"“{made.name}”的初始密码，只显示这一次"
+            await _show_once(title, made.username, ("初始密码", made.password), ("说明", "首次登录后必须修改"))
             await refresh()
 
     def primary() -> None:
@@ -84,24 +86,66 @@ async def _disable(row: UserRow) -> None:
 
 
 async def _reset(row: UserRow) -> None:
-    if await dialogs.confirm(
-        f"重置后，“{row.name}”现在的密码失效", "会生成一个初始密码，只显示一次；用它登录后必须修改。", verb="重置密码"
+    if not await dialogs.confirm(
+        f"为“{row.name}”生成重置码",
+        "本人在登录页点“使用重置码”，用它设置新密码。在此之前，现在的密码仍然有效；以前生成、没有用过的重置码作废。",
+        verb="生成重置码",
     ):
-        await _show_password(await act.blocking(users.reset_password, row.id))
+        return
+    made = await act.perform(credentials.issue_reset, row.id)
+    until = f"{words.moment(made.expires_at)}前有效，只能用一次"
+    await _show_once(f"“{made.name}”的重置码，只显示这一次", made.username, ("重置码", made.code), ("有效期", until))
 
 
-_ACTS = {"enable": _enable, "disable": _disable, "reset": _reset}
+async def _change_role(row: UserRow) -> None:
+    with dialogs.dialog(f"改“{row.name}”的角色") as box:
+        ui.label(f"现在是{row.role.caption}。改后，已打开的页面会立即退出，重新登录后按新角色办理。").classes(
+            "lv-dialog-text"
+        )
+        chosen = ui.select({r: r.caption for r in row.roles}, value=row.roles[0], label="新角色")
+        with ui.row().classes("lv-dialog-actions"):
+            ui.button("返回", on_click=lambda: box.submit(None)).props("flat")
+            ui.button("改角色", on_click=lambda: box.submit(chosen.value))
+    role = await box
+    if role:
+        await act.perform(users.change_role, row.id, Role(role))
+        act.done(f"“{row.name}”的角色已改为{Role(role).caption}。")
+
+
+async def _take_code(row: UserRow) -> None:
+    if await dialogs.confirm(
+        f"停用后，“{row.name}”登录只需要密码",
+        "只在本人丢失手机和恢复码时使用，请先当面或电话核实身份。已打开的页面会立即退出。",
+        verb="停用动态口令",
+        dangerous=True,
+    ):
+        await act.perform(credentials.take_away, row.id)
+        act.done(f"“{row.name}”的动态口令已停用。")
+
+
+_ACTS = {
+    "enable": _enable,
+    "disable": _disable,
+    "reset": _reset,
+    "role": _change_role,
+    "take_code": _take_code,
+}
 
 
 def _row(row: UserRow) -> dict[str, object]:
     if not row.enabled:
         status = chip_cell("off", "已停用", "block")
     elif row.must_change_password:
-        status = chip_cell("warning", "待改初始密码", "key")
+        status = chip_cell("warning", "待改密码", "key")
     else:
         status = chip_cell("accent", "正常", "check")
     switch = RowAction("disable", "停用", danger=True) if row.enabled else RowAction("enable", "启用")
-    actions = [RowAction("reset", "重置密码")] * row.can_reset + [switch] * row.can_switch
+    actions = (
+        [RowAction("reset", "重置码")] * row.can_reset
+        + [RowAction("role", "改角色")] * bool(row.roles)
+        + [RowAction("take_code", "停用动态口令")] * row.can_take_code
+        + [switch] * row.can_switch
+    )
     return {
         "id": row.id,
         "name": row.name,
@@ -109,6 +153,7 @@ def _row(row: UserRow) -> dict[str, object]:
         "role": row.role.caption,
         "place": row.organisation_name,
         "status": status,
+        "code": "已启用" if row.with_code else "—",
         "seen": words.moment(row.last_sign_in_at, "从未登录"),
         "actions": actions,
     }
@@ -153,12 +198,13 @@ async def _ask_new(caption: str, offered: tuple[UserPlace, ...], *, search: bool
     return made if isinstance(made, NewPassword) else None
 
 
-async def _show_password(made: NewPassword) -> None:
-    with dialogs.dialog(f"“{made.name}”的初始密码，只显示这一次", persistent=True) as box:
+async def _show_once(title: str, username: str, *facts: tuple[str, str]) -> None:
+    with dialogs.dialog(title, persistent=True) as box:
         with shell.facts():
-            shell.fact("用户名", made.username)
-            shell.fact("初始密码", made.password)
-        ui.label("请当面或电话告知本人。首次登录后必须修改密码。").classes("lv-muted")
+            shell.fact("用户名", username)
+            for label, said in facts:
+                shell.fact(label, said)
+        ui.label("请当面或电话告知本人，不要用聊天工具转发。").classes("lv-muted")
         with ui.row().classes("lv-dialog-actions"):
             ui.button("我已记下", on_click=lambda: box.submit(True))
     await box

@@ -55,6 +55,15 @@ def upgrade() -> None:
     sa.Column('source', sa.String(200), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_campaign'))
     )
+    op.create_table('delay',
+    sa.Column('account', sa.String(30), nullable=False),
+    sa.Column('place', sa.String(80), nullable=False),
+    sa.Column('failures', sa.Integer(), nullable=False),
+    sa.Column('first_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('last_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('until', sa.DateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('account', 'place', name=op.f('pk_delay'))
+    )
     op.create_table('organisation',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('kind', sa.String(32), nullable=False),
@@ -149,6 +158,9 @@ def upgrade() -> None:
     sa.Column('failed_sign_ins', sa.Integer(), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('last_sign_in_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('password_set_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('totp_secret', sa.String(64), nullable=False),
+    sa.Column('totp_step', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['organisation_id'], ['organisation.id'], name=op.f('fk_app_user_organisation_id_organisation')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_app_user')),
     sa.UniqueConstraint('username', name=op.f('uq_app_user_username'))
@@ -279,6 +291,26 @@ def upgrade() -> None:
     with op.batch_alter_table('invitation', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_invitation_organisation_id'), ['organisation_id'], unique=False)
 
+    op.create_table('known_device',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('token_hash', sa.String(64), nullable=False),
+    sa.Column('seen_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['app_user.id'], name=op.f('fk_known_device_user_id_app_user')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_known_device')),
+    sa.UniqueConstraint('user_id', 'token_hash', name=op.f('uq_known_device_user_id'))
+    )
+    op.create_table('past_password',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('password_hash', sa.String(300), nullable=False),
+    sa.Column('ended_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['app_user.id'], name=op.f('fk_past_password_user_id_app_user')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_past_password'))
+    )
+    with op.batch_alter_table('past_password', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_past_password_user_id'), ['user_id'], unique=False)
+
     op.create_table('roster_change',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('entry_id', sa.Integer(), nullable=False),
@@ -309,6 +341,22 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('sign_in', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_sign_in_user_id'), ['user_id'], unique=False)
+
+    op.create_table('spare_code',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('kind', sa.String(32), nullable=False),
+    sa.Column('code_hash', sa.String(64), nullable=False),
+    sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('made_by_name', sa.String(110), nullable=False),
+    sa.Column('expires_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('used_at', sa.DateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['app_user.id'], name=op.f('fk_spare_code_user_id_app_user')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_spare_code')),
+    sa.UniqueConstraint('code_hash', name=op.f('uq_spare_code_code_hash'))
+    )
+    with op.batch_alter_table('spare_code', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_spare_code_user_id'), ['user_id'], unique=False)
 
     op.create_table('cell',
     sa.Column('filing_id', sa.Integer(), nullable=False),
@@ -662,6 +710,10 @@ def downgrade() -> None:
 
     op.drop_table('cell_change')
     op.drop_table('cell')
+    with op.batch_alter_table('spare_code', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_spare_code_user_id'))
+
+    op.drop_table('spare_code')
     with op.batch_alter_table('sign_in', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_sign_in_user_id'))
 
@@ -670,6 +722,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_roster_change_entry_id'))
 
     op.drop_table('roster_change')
+    with op.batch_alter_table('past_password', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_past_password_user_id'))
+
+    op.drop_table('past_password')
+    op.drop_table('known_device')
     with op.batch_alter_table('invitation', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_invitation_organisation_id'))
 
@@ -724,6 +781,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_organisation_credit_code'))
 
     op.drop_table('organisation')
+    op.drop_table('delay')
     op.drop_table('campaign')
     op.drop_table('audit_seal')
     with op.batch_alter_table('audit_line', schema=None) as batch_op:
