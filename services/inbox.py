@@ -42,6 +42,10 @@ KINDS: Mapping[str, Kind] = {
     "done": Kind("审核完成：{year}年度{form}动态管理表", "{from_name}已审核完成，不需要再办理。", must_act=False),
     "expert": Kind("待评审：{unit} {year}年度{form}动态管理表", "{from_name}请您评审。请查看内容后提交意见和等级。"),
     "nudge": Kind("催报：{year}年度{form}动态管理表", "{from_name}提醒：请在{due}前完成填报并上报。"),
+    "invited": Kind(
+        "邀请填报：{year}年度{form}动态管理表",
+        "{from_name}邀请本单位填报，原因：{reason}。请在列表中点击“新增动态管理表”。",
+    ),
     "registration": Kind("待确认：{unit}注册", "请核对单位信息和营业执照后确认，或说明原因不予通过。"),
     "extension": Kind(
         "已延期：{year}年度{form}动态管理表", "{from_name}同意延期至{until}，原因：{reason}。", must_act=False

@@ -40,9 +40,9 @@ def superiors(s: Session, region_code: str, picked: Picked = NOBODY, fill: Colle
     """
     offices = _active(s, Organisation.kind == OrgKind.AUTHORITY)
     groups = _active(s, Organisation.kind == OrgKind.GROUP)
-    above = {office.id: frozenset(lineage(office.region_code)) for office in offices}
+    above = {office.id: frozenset(reference.lineage(office.region_code)) for office in offices}
     seats = {t: frozenset(o.region_code for o in offices if o.tier is t) for t in _TIERS}
-    chain = lineage(region_code)
+    chain = reference.lineage(region_code)
     home = {t: next((o for o in offices if o.tier is t and o.region_code in chain), None) for t in _TIERS}
 
     def under(office: Organisation, higher: Organisation | None, tier: Tier) -> bool:
@@ -101,16 +101,6 @@ def _separate(office: Organisation | None) -> bool:
     return office is not None and office.region_code[:4] in SEPARATE_CITIES
 
 
-def lineage(region_code: str) -> tuple[str, ...]:
-    """A region and all above it, province first."""
-    chain: list[str] = []
-    found = reference.regions().get(region_code)
-    while found is not None:
-        chain.append(found.code)
-        found = reference.regions().get(found.parent)
-    return tuple(reversed(chain))
-
-
 def check_superiors(s: Session, region_code: str, picked: Picked) -> None:
     """Each chosen office must be one that may be chosen, none may be skipped, and there must be one (上级主管部门)."""
     offered = superiors(s, region_code, picked, fill=())
@@ -150,7 +140,7 @@ _WORDS = {Tier.PROVINCE: "省主管部门", Tier.CITY: "市主管部门", Tier.C
 
 def home_office(s: Session, region_code: str, tier: Tier) -> Choice | None:
     """The office of that tier in whose region a place lies."""
-    here = col(Organisation.region_code).in_(lineage(region_code))
+    here = col(Organisation.region_code).in_(reference.lineage(region_code))
     found = _active(s, Organisation.kind == OrgKind.AUTHORITY, Organisation.tier == tier, here)
     return _choice(found[0]) if found else None
 
@@ -170,7 +160,7 @@ def tree(s: Session, actor: Actor) -> tuple[TreeNode, ...]:
     by_region = {office.region_code: office for office in offices}
     below: dict[str, list[Organisation]] = {}
     for office in offices:
-        above = [code for code in lineage(office.region_code)[:-1] if code in by_region]
+        above = [code for code in reference.lineage(office.region_code)[:-1] if code in by_region]
         below.setdefault(above[-1] if above else "", []).append(office)
 
     def node(office: Organisation) -> TreeNode:
@@ -289,7 +279,7 @@ def _node(place: Organisation, units: int, children: Iterable[TreeNode] = ()) ->
 
 
 def _count(units: dict[str, int], region_code: str) -> int:
-    return sum(n for code, n in units.items() if region_code in lineage(code))
+    return sum(n for code, n in units.items() if region_code in reference.lineage(code))
 
 
 def _subsidiaries(s: Session, group: Organisation) -> int:

@@ -23,6 +23,7 @@ from services.filings import files, opening
 from services.forms import names, reference
 from services.perform import perform
 from services.permissions import Place, Power, allowed, authorize
+from services.register import upkeep
 
 PER_HOUR = 20  # registrations from one network address
 SUPERIORS = ("superior_province_id", "superior_city_id", "superior_county_id", "group_id")
@@ -164,7 +165,7 @@ def link_entries(s: Session, unit: Organisation) -> int:
         or (not entry.credit_code and names.normalise(entry.listed_name) in known)
     ]
     for entry in mine:
-        entry.organisation_id = unit.id
+        upkeep.give(entry, unit)
         s.add(entry)
     return len(mine)
 

@@ -106,6 +106,42 @@ def roster_workbook(lines: Sequence[RosterLine], title: str = "绿色工厂名�
     return list_workbook(title, heads, rows, (8, 12, 22, 48, 24, 34, 14))
 
 
+def roster_template() -> bytes:
+    """名单导入模板.xlsx: the heads that an import looks for, and what goes where."""
+    made = sheets.book("名单导入模板")
+    page = Page(made, "名单")
+    for column, (head, width, *_) in enumerate(_TEMPLATE, 1):
+        page.put(1, column, head, _HEAD)
+        page.sheet.column_dimensions[letter(column)].width = width
+        for row in range(2, 52):
+            page.put(row, column, None, _INPUT)
+    page.sheet.freeze_panes = "A2"
+    _print_setup(page.sheet, landscape=True)
+    page.close()
+    guide = Page(made, "填写说明")
+    for column, (head, width) in enumerate((("列", 24), ("是否必填", 12), ("怎么填", 80)), 1):
+        guide.put(1, column, head, _HEAD)
+        guide.sheet.column_dimensions[letter(column)].width = width
+    for row, (head, _, needed, how) in enumerate(_TEMPLATE, 2):
+        for column, text in enumerate((head, needed, how), 1):
+            guide.put(row, column, text, _PLAIN)
+    guide.close()
+    return sheets.content(made)
+
+
+_TEMPLATE = (
+    ("序号", 8, "", "不导入，只供核对。"),
+    ("单位名称", 44, "必填", "公布的名单上的名称。"),
+    ("统一社会信用代码", 24, "", "18 位。填写后能准确对应已注册和以后注册的单位；不知道可以留空，按名称对应。"),
+    ("所在地区", 30, "必填", "写成“广东省广州市天河区”的样子。只写到省的，市、县看不到它。"),
+    ("所属央企", 26, "", "系统中登记的中央企业集团名称，没有则留空。"),
+    ("名单层面", 12, "", "国家、省或市。不填的按导入页面上选的。"),
+    ("批次", 26, "", "例如“第九批绿色制造名单”。不填的按导入页面上填的。"),
+    ("文号", 26, "", "公布名单的文件号。不填的按导入页面上填的。"),
+    ("列入日期", 14, "", "例如 2024-05-01；只知道年份的填年份。不填的按导入页面上的公布日期。"),
+)
+
+
 def list_workbook(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float]) -> bytes:
     """A titled list with a fixed head and a filter; every cell is text."""
     made = sheets.book(title)

@@ -19,6 +19,7 @@ from services.forms import loader, names, reference
 from services.forms.findings import CellValue
 from services.forms.loader import TemplateError
 from services.forms.template import UNIT_SLOT, Address, FormTemplate
+from services.register import invitations
 from services.workflow import transitions
 from services.workflow.facts import Relation
 
@@ -59,7 +60,9 @@ def open_filing(s: Session, actor: Actor, form: Form, year: int) -> int:
         unit_name=unit.name,
         region_code=unit.region_code,
         group_id=unit.group_id,
-        level=min((entry.level for entry in entries), key=LEVELS.index, default=Level.NATIONAL),
+        level=min((entry.level for entry in entries), key=LEVELS.index, default=None)
+        or invitations.level_of(s, unit, form, year)
+        or Level.NATIONAL,
         saved_at=now,
         created_at=now,
         created_by_id=actor.user_id,

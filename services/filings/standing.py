@@ -27,7 +27,7 @@ from services.actors import Actor
 from services.errors import Conflict, Forbidden, NotFound
 from services.filings import working
 from services.filings.views import ActionView, StepView
-from services.register import campaigns
+from services.register import campaigns, invitations
 from services.register.campaigns import Window
 from services.workflow import guards, routes, transitions
 from services.workflow.facts import Facts, Relation, StepFact
@@ -149,7 +149,7 @@ def open_facts(s: Session, actor: Actor, form: Form, year: int) -> Facts:
         status=None,
         today=clock.today(),
         year=year,
-        listed=bool(working.entries_of(s, unit, form)),
+        listed=bool(working.entries_of(s, unit, form)) or invitations.level_of(s, unit, form, year) is not None,
         other_alive=s.execute(alive).first() is not None,
         opens_on=window.opens_on if window else None,
         due_on=window.due_day if window else None,

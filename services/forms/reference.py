@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
@@ -13,6 +14,10 @@ FOLDER = Path(__file__).resolve().parents[2] / "assets" / "reference"
 
 OTHER_SECTOR = "其它"
 SECTORS = ("钢铁", "建材", "石化", "有色", "电子电器", "机械", "轻工", "纺织", OTHER_SECTOR)
+_SEPARATORS = re.compile(r"[\s/、,，\-—>·]+")
+_REGION_KINDS = re.compile(
+    r"((维吾尔|壮族|回族)?自治区|特别行政区|[\u4e00-\u9fff]{1,6}族自治[州县旗]|省|市|地区|盟|新区|区|县|旗)$"
+)
 _INDUSTRIAL = frozenset("BCD")  # 采矿业, 制造业, 电力热力燃气及水
 
 
@@ -74,14 +79,60 @@ def regions_within(parent: str) -> tuple[Region, ...]:
     return tuple(region for region in regions().values() if region.parent == parent)
 
 
+@cache
+def lineage(code: str) -> tuple[str, ...]:
+    """A region and all above it, province first; nothing for an unknown code."""
+    region = regions().get(code)
+    return (*lineage(region.parent), code) if region else ()
+
+
+@cache
 def region_words(code: str) -> str:
     """省 市 县/区 as people write it: 广东省 广州市 南沙区; "" for an unknown code."""
-    words: list[str] = []
-    region = regions().get(code)
-    while region is not None:
-        words.append(region.name)
-        region = regions().get(region.parent)
-    return " ".join(reversed(words))
+    return " ".join(regions()[above].name for above in lineage(code))
+
+
+@cache
+def find_region(text: str, within: str = "") -> str:
+    """The code of a region as people write it: 广东省广州市天河区, 广东 广州, 广州市; "" if none fits, or several do.
+
+    A name without its province is looked for everywhere, in ``within`` (a province's code) first.
+    """
+    rest = _SEPARATORS.sub("", text)
+    if not rest:
+        return ""
+    starts = [within, ""] if within else [""]
+    for start in starts:
+        found = _read_down(rest, start)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            return ""
+    return ""
+
+
+def _read_down(rest: str, parent: str) -> list[str]:
+    """The regions below ``parent`` whose names, one after the other, are all of ``rest``; nearest level first."""
+    level = regions_within(parent)
+    for _ in range(3):  # a name may be left out: 市辖区, or the province before a city
+        whole: list[str] = []
+        for region in level:
+            for name in _spellings(region.name):
+                if rest == name:
+                    whole.append(region.code)
+                elif rest.startswith(name):
+                    whole += _read_down(rest[len(name) :], region.code)
+        if whole:
+            return list(dict.fromkeys(whole))
+        level = tuple(below for region in level for below in regions_within(region.code))
+    return []
+
+
+@cache
+def _spellings(name: str) -> tuple[str, ...]:
+    """广东省 and 广东, 广西壮族自治区 and 广西; a county's name stays whole if it is short (城区, 矿区)."""
+    short = _REGION_KINDS.sub("", name)
+    return (name, short) if len(short) > 1 and short != name else (name,)
 
 
 @cache

@@ -56,9 +56,12 @@ def download_rows(s: Session, actor: Actor, form: Form, on: date | None = None) 
 
 
 def match(
-    s: Session, form: Form, credit_code: str, called: Iterable[str], on: date | None = None
+    s: Session, form: Form, credit_code: str, called: Iterable[str], on: date | None = None, *, loosely: bool = False
 ) -> tuple[EntryView, ...]:
-    """Entries that are this unit: by code, or by any of its names, brackets and spaces aside (名称匹配)."""
+    """Entries that are this unit: by code, or by any of its names, brackets and spaces aside (名称匹配).
+
+    ``loosely``: a name without a code may be that of an entry with one.
+    """
     known = {names.normalise(name) for name in called if name}
     code = names.normalise_code(credit_code)
     where = [col(RosterEntry.form) == form, in_force(on or clock.today())]
@@ -66,8 +69,43 @@ def match(
         entry
         for entry in _views(s, where)
         if (code and entry.credit_code == code)
-        or (names.normalise(entry.listed_name) in known and entry.credit_code in ("", code))
+        or (names.normalise(entry.listed_name) in known and (entry.credit_code in ("", code) or (loosely and not code)))
     )
+
+
+def one(s: Session, entry_id: int) -> EntryView:
+    """One entry, in force or not."""
+    return next(iter(_views(s, [col(RosterEntry.id) == entry_id])))
+
+
+def batch_of(
+    s: Session, form: Form, level: Level, name: str, document_number: str, published_on: date, region_code: str
+) -> RosterBatch:
+    """The batch of that name and level (批次), made if it is new; ``region_code`` lies where it was published."""
+    query = select(RosterBatch).where(RosterBatch.form == form, RosterBatch.level == level, RosterBatch.name == name)
+    found = s.exec(query).first()
+    if found is None:
+        issuer = {
+            Level.NATIONAL: "",
+            Level.PROVINCIAL: f"{region_code[:2]}0000",
+            Level.MUNICIPAL: f"{region_code[:4]}00",
+        }
+        found = RosterBatch(
+            form=form,
+            level=level,
+            name=name,
+            document_number=document_number,
+            published_on=published_on,
+            region_code=issuer[level],
+        )
+        s.add(found)
+        s.flush()
+    return found
+
+
+def nearer(one: str, other: str) -> str:
+    """The more exact of two regions where ``other`` lies in ``one``, else ``one``."""
+    return other if one in reference.lineage(other) else one
 
 
 def _where(query: EntryQuery) -> list[ColumnElement[bool]]:

@@ -43,7 +43,10 @@ def handler(facts: Facts) -> str:
 def listed(facts: Facts, role: Role) -> str | None:
     if facts.listed:
         return None
-    return "在现行名单中没有查到本单位，不能新增动态管理表。如单位名称已变更，请联系市主管部门核对名单后再试。"
+    return (
+        "在现行名单中没有查到本单位，不能新增动态管理表。如单位名称已变更或名单上的名称不同，请联系市主管部门核对名单；"
+        "没有列入名单而需要填报的，由市或省主管部门邀请。"
+    )
 
 
 def none_alive(facts: Facts, role: Role) -> str | None:

@@ -102,7 +102,7 @@ class WhereFields:
         self._locked = dict(locked or {})
         self._given = given
         self._drawing = False
-        chain = offices.lineage(given.region_code) if given else ()
+        chain = reference.lineage(given.region_code) if given else ()
         chosen: list[str | None] = [*chain, None, None, None]
         if "region_code" in self._locked:
             shell.banner(
