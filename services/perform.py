@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlmodel import Session
 
@@ -25,7 +26,7 @@ def perform(db: Database, use_case: UseCase[P, T], actor: Actor, *args: P.args, 
         return db.write(use_case, actor, *args, **kwargs)
     except Refusal as refusal:
         if not isinstance(refusal, Unavailable):
-            db.write(_log_refusal, actor, use_case.__name__, refusal, args)
+            db.write(_log_refusal, actor, use_case, refusal, args)
         raise
 
 
@@ -35,10 +36,16 @@ async def aperform(db: Database, use_case: UseCase[P, T], actor: Actor, *args: P
         return await db.awrite(use_case, actor, *args, **kwargs)
     except Refusal as refusal:
         if not isinstance(refusal, Unavailable):
-            await db.awrite(_log_refusal, actor, use_case.__name__, refusal, args)
+            await db.awrite(_log_refusal, actor, use_case, refusal, args)
         raise
 
 
-def _log_refusal(s: Session, actor: Actor, name: str, refusal: Refusal, args: tuple[object, ...]) -> None:
-    subject_id = args[0] if args and isinstance(args[0], int) else None
-    audit.record(s, actor, name, "refusal", subject_id, detail=refusal.message, result=AuditResult.REFUSED)
+def _log_refusal(
+    s: Session, actor: Actor, use_case: Callable[..., Any], refusal: Refusal, args: tuple[object, ...]
+) -> None:
+    """A use case on one thing names it in its first argument: ``filing_id``, ``organisation_id``, ``question_id`` …"""
+    names = [name for name in inspect.signature(use_case).parameters if name.endswith("_id")]
+    about = args[0] if args else None
+    name, number = (names[0].removesuffix("_id"), about) if names and isinstance(about, int) else ("", None)
+    action = use_case.__name__.lstrip("_")
+    audit.record(s, actor, action, name, number, detail=refusal.message, result=AuditResult.REFUSED)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
@@ -16,7 +15,7 @@ from sqlalchemy.orm import object_session
 from sqlmodel import Session, col
 
 from models import ExpertTask, Filing, Organisation, RosterEntry, Step
-from models.enums import Action, FilingStatus, Role, StepStatus
+from models.enums import Action, Captioned, FilingStatus, Role, StepStatus
 from services.actors import Actor, region_prefix
 from services.errors import Forbidden, NotFound
 from services.workflow import transitions
@@ -27,27 +26,30 @@ S = TypeVar("S", bound=Select[*tuple[Any, ...]])
 MATRIX: Mapping[Action, Mapping[Role, frozenset[Relation]]] = transitions.matrix()
 
 
-class Power(StrEnum):
+class Power(Captioned):
     """职权: what an office or the administrator may do beyond single filings."""
 
-    MANAGE_USERS = "manage_users"  # 用户管理: any organisation, or (relation OWN) the own one
-    RESET_PASSWORDS = "reset_passwords"  # 重置码: also for the people of units below
-    MANAGE_ORGANISATIONS = "manage_organisations"  # 机构管理
-    CONFIRM_UNITS = "confirm_units"  # 确认申报单位的注册
-    EDIT_PROFILE = "edit_profile"  # 修改单位信息
-    READ_AUDIT = "read_audit"  # 审计日志
-    CHANGE_SETTINGS = "change_settings"  # 系统设置
-    BACK_UP = "back_up"  # 备份
-    RUN_CAMPAIGN = "run_campaign"  # 填报安排
-    EXTEND = "extend"  # 延期
-    IMPORT_ROSTER = "import_roster"  # 名单导入
-    READ_ROSTER = "read_roster"  # 名单
-    NUDGE = "nudge"  # 催报
-    STATISTICS = "statistics"  # 统计, 进度
-    REVIEW_LIST = "review_list"  # 审核列表
-    OWN_LIST = "own_list"  # 本单位填报列表
-    REVEAL_CONTACT = "reveal_contact"  # 显示联系方式
-    RESTORE_LIST = "restore_list"  # 已删除
+    OWN_LIST = "own_list", "查看本单位填报列表"
+    REVIEW_LIST = "review_list", "查看审核列表"
+    STATISTICS = "statistics", "查看进度和统计、批量导出"
+    NUDGE = "nudge", "催报"
+    READ_ROSTER = "read_roster", "查看名单"
+    IMPORT_ROSTER = "import_roster", "导入名单"
+    RUN_CAMPAIGN = "run_campaign", "设置填报安排"
+    EXTEND = "extend", "延期"
+    READ_ORGANISATIONS = "read_organisations", "查看机构列表"
+    READ_PROFILE = "read_profile", "查看单位信息（联系方式隐去）"
+    REVEAL_CONTACT = "reveal_contact", "显示联系方式（记入审计日志）"
+    EDIT_PROFILE = "edit_profile", "修改单位信息"
+    CONFIRM_UNITS = "confirm_units", "确认单位注册"
+    MANAGE_ORGANISATIONS = "manage_organisations", "新增机构"
+    MANAGE_USERS = "manage_users", "管理用户"
+    RESET_PASSWORDS = "reset_passwords", "查看用户、发放重置码"
+    RESTORE_LIST = "restore_list", "查看已删除的申报"
+    CHANGE_SETTINGS = "change_settings", "系统设置"
+    READ_AUDIT = "read_audit", "查看、导出和核对审计日志"
+    READ_MATRIX = "read_matrix", "查看权限一览"
+    BACK_UP = "back_up", "备份"
 
 
 _OFFICES = (Role.COUNTY, Role.CITY, Role.PROVINCE, Role.GROUP, Role.MINISTRY)
@@ -80,6 +82,9 @@ POWERS: Mapping[Power, Mapping[Role, frozenset[Relation]]] = {
     Power.OWN_LIST: _rows(((Role.FILER, Role.SIGNER), _HERE)),
     Power.REVEAL_CONTACT: _rows((_OFFICES, _WITHIN), ((Role.FILER, Role.SIGNER), _HERE), ((Role.ADMIN,), _ANYWHERE)),
     Power.RESTORE_LIST: _rows(((Role.ADMIN,), _ANYWHERE)),
+    Power.READ_ORGANISATIONS: _rows(((Role.ADMIN,), _ANYWHERE), (_OFFICES, _WITHIN)),
+    Power.READ_PROFILE: _rows(((Role.ADMIN,), _ANYWHERE), (_OFFICES, _WITHIN), ((Role.FILER, Role.SIGNER), _HERE)),
+    Power.READ_MATRIX: _rows(((Role.ADMIN,), _ANYWHERE)),
 }
 
 
@@ -191,6 +196,27 @@ def as_subject(filing: Filing, actor: Actor, steps: Sequence[Step] | None = None
         route,
         experts,
     )
+
+
+def reach(s: Session, actor: Actor, power: Power, organisation_id: int) -> Organisation:
+    """The organisation, if the actor may use ``power`` on it (管辖的机构). Forbidden for a role without that power, NotFound for
+    what is out of reach: the same as for what is not there.
+    """
+    if actor.role not in POWERS[power]:
+        authorize(actor, power, Place())
+    place = s.get(Organisation, organisation_id)
+    if place is None or not allowed(actor, power, place_of(place)):
+        raise NotFound
+    return place
+
+
+def place_of(organisation: Organisation) -> Place:
+    return Place(organisation.id, organisation.region_code, organisation.group_id)
+
+
+def holders(*powers: Power) -> frozenset[Role]:
+    """The roles that have one of these powers anywhere (有权的角色): who may open the page for it."""
+    return frozenset(role for power in powers for role in POWERS[power])
 
 
 def load(s: Session, actor: Actor, action: Action, filing_id: int) -> Filing:

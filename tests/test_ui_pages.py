@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from nicegui import ui
 from PIL import Image
@@ -14,9 +16,11 @@ from sqlmodel import Session, select
 
 from models import Organisation, User
 from models.enums import Form, OrgStatus, Role
+from services import audit
 from services.accounts import organisations
 from services.accounts.views import RegisterForm
 from services.db import Database
+from services.documents import spreadsheet
 from services.filings import lists, moves
 from services.forms.names import credit_code_valid
 from tests import filing_kit
@@ -313,9 +317,43 @@ async def test_the_administrator_reads_filters_and_exports_the_audit_log(as_: As
     assert table(guest).shown[0]["action"] == "登录"
     guest.button("核对完整性").click()
     await guest.should_see("审计日志完整")
-    answer = await guest.http_client.get("/download/audit.csv")
-    assert answer.content.decode("utf-8-sig").splitlines()[0].startswith("序号,时间,用户")
+    guest.field("人员姓名或用户名").type("admin")
+    await until(lambda: len(table(guest).shown) == 1)
+    answer = await guest.http_client.get("/download/audit.csv?person=admin")
+    head, *lines = answer.content.decode("utf-8-sig").splitlines()
+    assert head.startswith("序号,时间,人员,所在机构")
+    assert len(lines) == 2  # the sign-in, and this very export
     assert answer.headers["content-disposition"].startswith("attachment")
+    answer = await guest.http_client.get("/download/audit.xlsx?action=export_audit")
+    found = spreadsheet.read(answer.content, ["审计日志"])["审计日志"]
+    assert any("导出 1 条（csv）；条件：人员 admin" in cell.text for cell in found.values())
+    assert (await guest.http_client.get("/download/audit.exe")).status_code == 404
+
+
+async def test_what_people_typed_is_no_formula_in_the_exported_log(as_: As, sqlite_db: Database) -> None:
+    for text in ("=cmd|'/c calc'!A1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"):
+        sqlite_db.write(audit.record, None, "sign_in", detail=text)
+    guest = await as_("admin")
+    answer = await guest.http_client.get("/download/audit.csv")
+    rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+    assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert [row for row in rows if "'=cmd|'/c calc'!A1" in row]
+    book = openpyxl.load_workbook(io.BytesIO((await guest.http_client.get("/download/audit.xlsx")).content))
+    assert {cell.data_type for row in book.active.iter_rows() for cell in row if cell.value is not None} == {"s"}
+
+
+async def test_the_administrator_reads_who_may_do_what(as_: As) -> None:
+    guest = await as_("admin")
+    await guest.open("/permissions")
+    await guest.should_see("权限一览")
+    first, second = sorted(guest.find(DataTable).elements, key=lambda element: element.id)
+    assert {"matter": "恢复", "deleted": "✓"}.items() <= next(r for r in first.shown if r["matter"] == "恢复").items()
+    assert any(row["matter"] == "显示联系方式（记入审计日志）" for row in second.shown)
+    guest.field("事项").type("恢复")
+    await until(lambda: len(first.shown) == 1)
+    answer = await guest.http_client.get("/download/permissions.xlsx?role=expert")
+    found = spreadsheet.read(answer.content, ["权限一览"])["权限一览"]
+    assert "提交专家意见" in {cell.text for cell in found.values()}
 
 
 async def test_the_administrator_restores_what_a_unit_deleted(

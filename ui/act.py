@@ -246,6 +246,13 @@ async def read_as(
     return await house().db.aread(query, actor, *args, **kwargs)
 
 
+async def perform_as(
+    actor: Actor, use_case: Callable[Concatenate[Session, Actor, P], T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """An act of a guarded route, which has its actor already."""
+    return await aperform(house().db, use_case, actor, *args, **kwargs)
+
+
 async def blocking(work: Callable[Concatenate[Database, Actor, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run work that takes the database and blocks (hashing, drawing a PDF, reading a scan) in a thread of its own."""
     actor = await _actor()

@@ -18,15 +18,11 @@ from typing import Literal
 
 from nicegui import background_tasks, context, ui
 
-from models.enums import AUTHORITY_ROLES, UNIT_ROLES, Role
 from services import inbox
 from services.actors import Actor
 from services.errors import Refusal
 from ui import act, plain
 from ui.widgets.chips import chip
-
-_OFFICES = AUTHORITY_ROLES
-_FIGURES = UNIT_ROLES | AUTHORITY_ROLES | {Role.EXPERT}
 
 _CLEAR_TYPED = (
     "for (const k of Object.keys(sessionStorage)) if (k.startsWith('lvce:sheet:')) sessionStorage.removeItem(k);"
@@ -39,13 +35,12 @@ _TOGGLE = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """菜单项: shown only where its page exists (``route``) and the role may open it."""
+    """菜单项: shown to whom its page (``route``) is open."""
 
     caption: str
     icon: str
     path: str
     route: str
-    roles: frozenset[Role] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +54,19 @@ MENU: tuple[Group, ...] = (
     Group(
         "绿色制造名单动态管理",
         (
-            Entry("绿色工厂", "factory", "/filings/green_factory", "/filings/{form}", _FIGURES),
-            Entry("单位信息", "badge", "/profile", "/profile", UNIT_ROLES),
+            Entry("绿色工厂", "factory", "/filings/green_factory", "/filings/{form}"),
+            Entry("单位信息", "badge", "/profile", "/profile"),
         ),
     ),
     Group(
         "管理",
         (
-            Entry("机构", "account_tree", "/organisations", "/organisations", _OFFICES | {Role.ADMIN}),
-            Entry("用户", "group", "/users", "/users", _OFFICES | {Role.ADMIN, Role.SIGNER}),
-            Entry(
-                "填报安排",
-                "event",
-                "/settings",
-                "/settings",
-                frozenset({Role.ADMIN, Role.PROVINCE, Role.CITY, Role.MINISTRY, Role.GROUP}),
-            ),
-            Entry("已删除的申报", "restore_from_trash", "/deleted", "/deleted", frozenset({Role.ADMIN})),
-            Entry("审计日志", "history", "/audit", "/audit", frozenset({Role.ADMIN})),
+            Entry("机构", "account_tree", "/organisations", "/organisations"),
+            Entry("用户", "group", "/users", "/users"),
+            Entry("填报安排", "event", "/settings", "/settings"),
+            Entry("已删除的申报", "restore_from_trash", "/deleted", "/deleted"),
+            Entry("权限一览", "rule", "/permissions", "/permissions"),
+            Entry("审计日志", "history", "/audit", "/audit"),
         ),
     ),
     Group("帮助", (Entry("常见问题", "help_outline", "/help", "/help"),)),
@@ -202,7 +192,8 @@ def _menu(actor: Actor, path: str, year: int | None, years: Sequence[int]) -> No
 
 
 def _offered(entry: Entry, actor: Actor) -> bool:
-    return entry.route in act.PAGES and (entry.roles is None or actor.role in entry.roles)
+    page = act.PAGES.get(entry.route)
+    return page is not None and (page.roles is None or actor.role in page.roles)
 
 
 def card(title: str = "", *, note: str = "") -> ui.element:

@@ -9,7 +9,7 @@ from sqlalchemy import func, or_
 from sqlmodel import Session, col, select
 
 from models import Organisation, User
-from models.enums import AUTHORITY_ROLES, OrgKind, OrgStatus, Role, Tier
+from models.enums import OrgKind, OrgStatus, Role, Tier
 from services import audit, clock
 from services.accounts import contacts
 from services.accounts.views import (
@@ -22,9 +22,9 @@ from services.accounts.views import (
     TreeNode,
 )
 from services.actors import Actor
-from services.errors import Conflict, Forbidden, Refusal
+from services.errors import Conflict, Refusal
 from services.forms import names, reference
-from services.permissions import Place, Power, allowed, authorize, in_region, region_scope
+from services.permissions import Place, Power, allowed, authorize, in_region, place_of, region_scope
 from services.workflow.routes import SEPARATE_CITIES
 
 _LEVELS = {Tier.PROVINCE: 1, Tier.CITY: 2, Tier.COUNTY: 3}
@@ -147,8 +147,7 @@ def home_office(s: Session, region_code: str, tier: Tier) -> Choice | None:
 
 def tree(s: Session, actor: Actor) -> tuple[TreeNode, ...]:
     """机构树: offices by region, groups and the ministry, as far as the actor may see."""
-    if actor.role is not Role.ADMIN and actor.role not in AUTHORITY_ROLES:
-        raise Forbidden("机构树供主管部门和系统管理员查看。本单位的信息请在“单位信息”中查看。")
+    authorize(actor, Power.READ_ORGANISATIONS)
     offices = list(_active(s, Organisation.kind == OrgKind.AUTHORITY, _seen(actor)))
     units: dict[str, int] = dict(
         s.exec(
@@ -183,8 +182,7 @@ def tree(s: Session, actor: Actor) -> tuple[TreeNode, ...]:
 
 def listing(s: Session, actor: Actor, query: OrganisationQuery) -> OrganisationPage:
     """机构列表: the administrator's of all, an office's of the units below it; those that wait for confirmation first."""
-    if actor.role is not Role.ADMIN and not actor.is_authority:
-        raise Forbidden("机构列表供主管部门和系统管理员查看。本单位的信息请在“单位信息”中查看。")
+    authorize(actor, Power.READ_ORGANISATIONS)
     where: list[Any] = [_seen(actor)]
     if actor.role is not Role.ADMIN:
         where.append(Organisation.kind == OrgKind.UNIT)
@@ -230,9 +228,8 @@ def may_confirm(s: Session, actor: Actor, unit: Organisation) -> bool:
     """The office that confirms, any office above it in the region, and the administrator."""
     if unit.kind is not OrgKind.UNIT or unit.status is not OrgStatus.PENDING:
         return False
-    place = Place(unit.id, unit.region_code, unit.group_id)
     chosen = confirmer(s, unit)
-    return allowed(actor, Power.CONFIRM_UNITS, place) or (
+    return allowed(actor, Power.CONFIRM_UNITS, place_of(unit)) or (
         actor.is_authority and chosen is not None and chosen.id == actor.organisation_id
     )
 

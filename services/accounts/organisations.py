@@ -22,7 +22,7 @@ from services.errors import Conflict, NotFound, Refusal
 from services.filings import files, opening
 from services.forms import names, reference
 from services.perform import perform
-from services.permissions import Place, Power, allowed, authorize
+from services.permissions import Power, allowed, place_of, reach
 from services.register import upkeep
 
 PER_HOUR = 20  # registrations from one network address
@@ -181,8 +181,7 @@ def profile(s: Session, actor: Actor, organisation_id: int | None = None) -> Org
 
 def reveal_contacts(s: Session, actor: Actor, organisation_id: int) -> OrganisationView:
     """显示联系方式: an act of its own in the audit log."""
-    place = _found(s, actor, organisation_id)
-    authorize(actor, Power.REVEAL_CONTACT, _place(place))
+    place = reach(s, actor, Power.REVEAL_CONTACT, organisation_id)
     audit.record(s, actor, "reveal_contacts", "organisation", organisation_id, detail=f"查看“{place.name}”的联系方式")
     return _view(s, actor, place, plain=True)
 
@@ -191,8 +190,9 @@ def update_profile(
     s: Session, actor: Actor, edit: ProfileEdit, version: int, organisation_id: int | None = None
 ) -> OrganisationView:
     """修改单位信息. ``version`` is that of the view it was edited in; somebody else's change in between is a Conflict."""
-    place = _found(s, actor, organisation_id if organisation_id is not None else actor.organisation_id)
-    authorize(actor, Power.EDIT_PROFILE, _place(place))
+    place = reach(
+        s, actor, Power.EDIT_PROFILE, organisation_id if organisation_id is not None else actor.organisation_id
+    )
     assert place.id is not None
     if place.version != version:
         raise Conflict("单位信息刚刚被其他人修改，您的修改没有保存。请刷新页面核对后再改。")
@@ -309,11 +309,11 @@ def _locked(s: Session, unit: Organisation) -> dict[str, str]:
 
 def _pending(s: Session, actor: Actor, organisation_id: int) -> Organisation:
     unit = s.get(Organisation, organisation_id)
-    if unit is None or unit.kind is not OrgKind.UNIT:
+    asked = offices.confirmer(s, unit) if unit is not None else None
+    if unit is None or asked is None or asked.id != actor.organisation_id:
+        unit = reach(s, actor, Power.CONFIRM_UNITS, organisation_id)
+    if unit.kind is not OrgKind.UNIT:
         raise NotFound
-    asked = offices.confirmer(s, unit)
-    if asked is None or asked.id != actor.organisation_id:
-        authorize(actor, Power.CONFIRM_UNITS, _place(unit))
     if unit.status is not OrgStatus.PENDING:
         raise Conflict(f"“{unit.name}”的注册{unit.status.caption}，不需要再次办理。")
     return unit
@@ -323,13 +323,7 @@ def _found(s: Session, actor: Actor, organisation_id: int) -> Organisation:
     place = s.get(Organisation, organisation_id)
     if place is None:
         raise NotFound
-    known = (
-        place.id == actor.organisation_id
-        or actor.role is Role.ADMIN
-        or allowed(actor, Power.REVEAL_CONTACT, _place(place))
-        or offices.may_confirm(s, actor, place)
-    )
-    if not known:
+    if not allowed(actor, Power.READ_PROFILE, place_of(place)) and not offices.may_confirm(s, actor, place):
         raise NotFound
     return place
 
@@ -369,11 +363,7 @@ def _view(s: Session, actor: Actor, place: Organisation, *, plain: bool) -> Orga
         license_file_id=place.license_file_id,
         version=place.version,
         locked=_locked(s, place) if place.kind is OrgKind.UNIT else {},
-        can_edit=allowed(actor, Power.EDIT_PROFILE, _place(place)),
+        can_edit=allowed(actor, Power.EDIT_PROFILE, place_of(place)),
         can_confirm=pending and offices.may_confirm(s, actor, place),
         confirmed_by=asked.name if asked else "",
     )
-
-
-def _place(place: Organisation) -> Place:
-    return Place(place.id, place.region_code, place.group_id)

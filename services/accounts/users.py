@@ -21,7 +21,7 @@ from services.db import Database
 from services.errors import Conflict, Forbidden, NotFound, Refusal
 from services.forms import names
 from services.perform import perform
-from services.permissions import Place, Power, allowed, authorize
+from services.permissions import Place, Power, allowed, authorize, place_of, reach
 
 _USERNAME = re.compile(r"[a-z0-9一-鿿][a-z0-9一-鿿_.@-]{2,59}")
 USERNAME_WORDS = "用户名应为 3 到 60 个字符，可用字母、数字、汉字和 _ . @ -，以字母、数字或汉字开头"
@@ -45,7 +45,7 @@ def roles_of(place: Organisation) -> tuple[Role, ...]:
 
 def creatable(actor: Actor, place: Organisation) -> tuple[Role, ...]:
     """The roles this actor may give there: a 负责人 names only 填报人."""
-    if not allowed(actor, Power.MANAGE_USERS, _place(place)):
+    if not allowed(actor, Power.MANAGE_USERS, place_of(place)):
         return ()
     return tuple(role for role in roles_of(place) if actor.role is not Role.SIGNER or role is Role.FILER)
 
@@ -68,10 +68,7 @@ def add(
     must_change: bool = True,
 ) -> int:
     """Write a user whose password is hashed already (新增用户); returns the id."""
-    place = s.get(Organisation, organisation_id)
-    if place is None:
-        raise NotFound
-    authorize(actor, Power.MANAGE_USERS, _place(place))
+    place = reach(s, actor, Power.MANAGE_USERS, organisation_id)
     _need_creatable(actor, place, role)
     user_id = insert(s, place, username, name, role, password_hash, must_change=must_change)
     audit.record(
@@ -184,10 +181,9 @@ def _switch(s: Session, actor: Actor, user_id: int, *, enabled: bool) -> None:
 
 def listing(s: Session, actor: Actor, organisation_id: int | None = None, search: str = "", page: int = 1) -> UserPage:
     """用户列表, 50 a page: of one organisation, or (administrator only) of all."""
-    place = s.get(Organisation, organisation_id) if organisation_id is not None else None
-    if organisation_id is not None and place is None:
-        raise NotFound
-    authorize(actor, Power.RESET_PASSWORDS, _place(place) if place else Place())
+    if organisation_id is None:
+        authorize(actor, Power.RESET_PASSWORDS, Place())
+    place = reach(s, actor, Power.RESET_PASSWORDS, organisation_id) if organisation_id is not None else None
     query = select(User, Organisation).join(Organisation, col(User.organisation_id) == Organisation.id)
     if place is not None:
         query = query.where(User.organisation_id == place.id)
@@ -218,7 +214,7 @@ def places(s: Session, actor: Actor, search: str = "", organisation_id: int | No
 
 def _row(actor: Actor, user: User, place: Organisation) -> UserRow:
     assert user.id is not None and place.id is not None
-    manageable = allowed(actor, Power.MANAGE_USERS, _place(place)) and not _why_not(actor, user, place)
+    manageable = allowed(actor, Power.MANAGE_USERS, place_of(place)) and not _why_not(actor, user, place)
     return UserRow(
         id=user.id,
         username=user.username,
@@ -243,7 +239,7 @@ def managed(s: Session, actor: Actor, user_id: int) -> tuple[User, Organisation]
     """A user this actor may manage; NotFound or Forbidden otherwise (可管理的用户)."""
     user = s.get(User, user_id)
     place = s.get(Organisation, user.organisation_id) if user else None
-    if user is None or place is None or not allowed(actor, Power.MANAGE_USERS, _place(place)):
+    if user is None or place is None or not allowed(actor, Power.MANAGE_USERS, place_of(place)):
         raise NotFound
     if why := _why_not(actor, user, place):
         raise Forbidden(why)
@@ -263,7 +259,7 @@ def resettable(s: Session, actor: Actor, user_id: int) -> tuple[User, Organisati
 
 def _below(actor: Actor, user: User, place: Organisation) -> bool:
     """Somebody of a unit that this office looks after."""
-    return user.role in UNIT_ROLES and actor.is_authority and allowed(actor, Power.RESET_PASSWORDS, _place(place))
+    return user.role in UNIT_ROLES and actor.is_authority and allowed(actor, Power.RESET_PASSWORDS, place_of(place))
 
 
 def _why_not(actor: Actor, user: User, place: Organisation) -> str:
@@ -272,7 +268,3 @@ def _why_not(actor: Actor, user: User, place: Organisation) -> str:
     if user.role not in creatable(actor, place):
         return f"您不能管理{user.role.caption}“{user.name}”，请联系系统管理员。"
     return ""
-
-
-def _place(place: Organisation) -> Place:
-    return Place(place.id, place.region_code, place.group_id)

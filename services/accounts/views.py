@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from models.enums import AuditResult, OrgKind, OrgStatus, Role, Tier
 
@@ -272,29 +272,34 @@ class Safety:
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """筛选 of the audit log."""
+    """筛选 of the audit log. Empty: whatever. ``since`` and ``until`` are days, both included."""
 
-    search: str = ""  # user, address, detail
+    since: date | None = None
+    until: date | None = None
+    person: str = ""  # name or user name
+    organisation: str = ""  # of the person
     action: str = ""
     result: AuditResult | None = None
-    since: datetime | None = None
-    until: datetime | None = None
     subject: str = ""
-    subject_id: int | None = None
+    target: str = ""  # number, name or code of what was acted upon
+    search: str = ""  # in the content, or an address
     page: int = 1
     page_size: int = 50
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
+    """一条审计日志. ``detail`` is what an administrator may read of it: figures and words about a filing are left out."""
+
     id: int
     at: datetime
     user_name: str
+    organisation_name: str
     address: str
     action: str
     action_caption: str
-    subject: str
-    subject_id: int | None
+    subject_caption: str
+    target: str  # what was acted upon, in words
     result: AuditResult
     detail: str
     before_digest: str
@@ -306,3 +311,4 @@ class AuditPage:
     rows: tuple[AuditRow, ...]
     total: int
     actions: tuple[tuple[str, str], ...]  # word, caption
+    subjects: tuple[tuple[str, str], ...]

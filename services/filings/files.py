@@ -299,8 +299,7 @@ def _may_read(s: Session, actor: Actor, row: StoredFile) -> None:
             raise NotFound
         standing.require(s, actor, Action.VIEW, row.filing_id)
         return
-    owner = s.get_one(Organisation, row.organisation_id)
-    place = permissions.Place(owner.id, owner.region_code, owner.group_id)
+    place = permissions.place_of(s.get_one(Organisation, row.organisation_id))
     if not any(permissions.allowed(actor, power, place) for power in _LICENSE_READERS):
         raise NotFound
 

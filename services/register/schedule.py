@@ -13,7 +13,7 @@ from services import audit, clock, inbox
 from services.actors import Actor, region_prefix
 from services.errors import NotFound, Refusal
 from services.forms import reference
-from services.permissions import Place, Power, allowed, authorize, region_scope
+from services.permissions import Place, Power, allowed, authorize, reach, region_scope
 from services.register import campaigns
 
 LONGEST_DAYS = 366
@@ -137,10 +137,9 @@ def set_region_dates(
 
 def extend(s: Session, actor: Actor, form: Form, year: int, organisation_id: int, until: date, reason: str) -> None:
     """延期 for one unit, with a reason; the unit is told."""
-    unit = s.get(Organisation, organisation_id)
-    if unit is None or unit.kind is not OrgKind.UNIT:
-        raise NotFound("没有找到这个单位。请从列表中选择。")
-    authorize(actor, Power.EXTEND, Place(unit.id, unit.region_code, unit.group_id))
+    unit = reach(s, actor, Power.EXTEND, organisation_id)
+    if unit.kind is not OrgKind.UNIT:
+        raise NotFound
     campaign = _campaign(s, form, year)
     assert campaign.id is not None
     if until < clock.today():

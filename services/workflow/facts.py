@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 
-from models.enums import FilingStatus, StepStatus, Tier
+from models.enums import Captioned, FilingStatus, StepStatus, Tier
 
 
-class Relation(StrEnum):
+class Relation(Captioned):
     """操作人与这份表的关系."""
 
-    OWN = "own"  # 本单位
-    HANDLING = "handling"  # 本级正在审核
-    PAST = "past"  # 本级已办
-    UPCOMING = "upcoming"  # 尚未到本级
-    REGION = "region"  # 在本辖区或本集团内，但不经本级
-    ASSIGNED = "assigned"  # 已分配的专家
-    NONE = "none"
+    OWN = "own", "本单位"
+    HANDLING = "handling", "本级正在审核"
+    PAST = "past", "本级已办"
+    UPCOMING = "upcoming", "尚未到本级"
+    REGION = "region", "本辖区或本集团内，不在本级审核"
+    ASSIGNED = "assigned", "已分配给本人"
+    NONE = "none", "无关"
 
 
 DECIDED = frozenset({StepStatus.FORWARDED, StepStatus.RETURNED, StepStatus.APPROVED})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 
 from models.enums import FilingStatus, Role, StepStatus
@@ -179,3 +179,25 @@ def standing(facts: Facts) -> str:
             return f"这份动态管理表已被{facts.returned_by or '主管部门'}退回，正在由申报单位修改"
         case FilingStatus.DONE:
             return "这份动态管理表已经审核完成"
+
+
+# What each asks for, in a few words (条件).
+CAPTIONS: Mapping[Guard, str] = {
+    listed: "在现行名单中",
+    none_alive: "本年度尚未建立",
+    window_open: "在填报期或延期内",
+    by_signer: "已指定负责人的由负责人办理",
+    superior_chosen: "已选定上级主管部门",
+    validated: "已通过验证",
+    validated_to_stamp: "已通过验证",
+    stamped: "盖章扫描件与数据一致",
+    all_answered: "核实问题均已回答",
+    changed: "退回后有修改或回答",
+    something_to_answer: "有待回答的核实问题",
+    first_tier_undecided: "第一级尚未审批",
+    questions_closed: "本级核实问题均已关闭",
+    letter_given: "按评审配置已上传推荐文件",
+    next_tier_undecided: "下一级尚未审批",
+    task_open: "分配的部门尚未办结",
+    restorable: "删除未超过期限且未另建",
+}

@@ -26,6 +26,7 @@ class Transition:
     guards: tuple[g.Guard, ...] = ()
     caption: str = ""
     when: Callable[[Facts], bool] = field(default=lambda facts: True)
+    when_caption: str = ""
     way_out: str = "请刷新页面查看最新情况。"  # for whoever asks for it from another status
     from_deleted: bool = False
 
@@ -101,6 +102,7 @@ TABLE: tuple[Transition, ...] = (
         None,
         (g.questions_closed, g.letter_given),
         when=_not_last,
+        when_caption="本级以上还有审核层级",
         way_out=_WAIT,
     ),
     Transition(
@@ -111,6 +113,7 @@ TABLE: tuple[Transition, ...] = (
         (g.questions_closed, g.letter_given),
         caption="审核通过（审核完成）",
         when=_last,
+        when_caption="本级是最后一级",
         way_out=_WAIT,
     ),
     Transition(Action.SEND_BACK, _HANDLERS, _one(REVIEW), RETURNED, way_out=_WAIT),
@@ -162,6 +165,17 @@ def matrix() -> Mapping[Action, Who]:
             roles = merged.setdefault(row.action, {})
             roles[role] = roles.get(role, frozenset()) | relations
     return merged
+
+
+def permitted(action: Action, role: Role, relation: Relation, status: FilingStatus | None, *, deleted: bool) -> bool:
+    """One cell of the matrix role × action × status × relation (权限表的一格); what must hold besides is left to the guards."""
+    return any(
+        row.action is action
+        and relation in row.who.get(role, ())
+        and status in row.sources
+        and deleted == row.from_deleted
+        for row in TABLE
+    )
 
 
 def available(facts: Facts, role: Role, relation: Relation) -> tuple[Choice, ...]:

@@ -7,11 +7,13 @@ from typing import Any
 from nicegui import ui
 from sqlmodel import Session
 
-from models.enums import Action, Form, Role
+from models.enums import Action, Form
+from services import permissions
 from services.actors import Actor
 from services.filings import lists
 from services.filings.views import FilingRow, ListQuery
 from services.forms import loader
+from services.permissions import Power
 from services.register import campaigns
 from ui import act, shell, words
 from ui.widgets import filing_actions
@@ -28,7 +30,7 @@ HEADS = (
 NOTE = "申报单位删除的动态管理表在期限内可以恢复，恢复后单位可以继续填写。这里不显示填报数据。"
 
 
-@act.page("/deleted", title="已删除的申报", roles=frozenset({Role.ADMIN}))
+@act.page("/deleted", title="已删除的申报", roles=permissions.holders(Power.RESTORE_LIST))
 async def deleted(actor: Actor) -> None:
     forms = {form: form.caption for form in Form if loader.years(form)}
     year = await act.read(_current_year, next(iter(forms)))

@@ -6,17 +6,19 @@ from dataclasses import replace
 
 from nicegui import ui
 
-from models.enums import AUTHORITY_ROLES, OrgKind, OrgStatus, Role
+from models.enums import OrgKind, OrgStatus, Role
+from services import permissions
 from services.accounts import offices, organisations
 from services.accounts.views import OrganisationQuery, OrganisationRow, OrganisationView, TreeNode
 from services.actors import Actor
 from services.forms import reference
+from services.permissions import Power
 from ui import act, shell, words
 from ui.widgets import dialogs, fields
 from ui.widgets.chips import chip
 from ui.widgets.data_table import DataTable, Head, Paging, RowAction, chip_cell
 
-ROLES = AUTHORITY_ROLES | {Role.ADMIN}
+ROLES = permissions.holders(Power.READ_ORGANISATIONS)
 HEADS = (
     Head("name", "名称"),
     Head("kind", "类别"),

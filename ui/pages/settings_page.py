@@ -7,17 +7,19 @@ from datetime import date
 
 from nicegui import ui
 
-from models.enums import Form, Role
+from models.enums import Form
+from services import permissions
 from services.actors import Actor
 from services.errors import Refusal
 from services.forms import reference
+from services.permissions import Power
 from services.register import campaigns, schedule
 from services.register.schedule import Schedule
 from ui import act, shell, words
 from ui.widgets import dialogs, fields
 from ui.widgets.data_table import DataTable, Head, RowAction
 
-ROLES = frozenset({Role.ADMIN, Role.PROVINCE, Role.CITY, Role.MINISTRY, Role.GROUP})
+ROLES = permissions.holders(Power.RUN_CAMPAIGN, Power.EXTEND)
 REGION_HEADS = (
     Head("region", "地区"),
     Head("due", "上报截止日"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from models.enums import AUTHORITY_ROLES, Role
+from models.enums import Role
+from services import permissions
 from services.accounts import credentials, organisations, users
 from services.accounts.views import NewPassword, UserPlace, UserRow
 from services.actors import Actor
+from services.permissions import Power
 from ui import act, shell, words
 from ui.widgets import dialogs, fields
 from ui.widgets.data_table import DataTable, Head, Paging, RowAction, chip_cell
@@ -23,7 +25,7 @@ HEADS = (
 )
 
 
-@act.page("/users", title="用户", roles=AUTHORITY_ROLES | {Role.ADMIN, Role.SIGNER})
+@act.page("/users", title="用户", roles=permissions.holders(Power.MANAGE_USERS))
 async def listing(actor: Actor, organisation: int = 0) -> None:
     everybody = actor.role is Role.ADMIN and not organisation
     place = None if everybody else await act.read(organisations.profile, organisation or actor.organisation_id)

@@ -38,6 +38,15 @@ async def confirm(title: str, text: str = "", *, verb: str, other: str = "返回
     return bool(await box)
 
 
+async def tell(title: str, text: str) -> None:
+    """Say what came out of something, until it is closed (结果)."""
+    with dialog(title) as box:
+        ui.label(text).classes("lv-dialog-text")
+        with ui.row().classes("lv-dialog-actions"):
+            ui.button("知道了", on_click=lambda: box.submit(None)).props("autofocus")
+    await box
+
+
 async def confirm_by_name(title: str, text: str, *, name: str, verb: str) -> bool:
     """Ask for the name of the thing before something that cannot be undone (输入名称确认)."""
     with dialog(title) as box:
