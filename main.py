@@ -20,6 +20,7 @@ from services.settings import Settings
 def serve(chosen: Settings) -> int:
     """启动: the address and how to sign in are printed; Ctrl+C ends it."""
     _need_port(chosen)
+    os.umask(0o077)  # what is written is for this user alone
     os.environ.setdefault("NICEGUI_STORAGE_PATH", str(chosen.data_dir / "nicegui"))
     house = lvce.open_house(chosen, tell=lambda words: print(words, flush=True))
     from nicegui import app, ui

@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 
 from models import AuditLine, Filing, Organisation, Region, SignIn, User
 from models.enums import OrgKind, Role
-from services import audit, backup, clock, db, demo, doctor, schema
+from services import audit, backup, clock, db, demo, doctor, safety, schema
 from services.accounts import passwords, users
 from services.db import Database
 from services.errors import Conflict
@@ -66,6 +66,8 @@ def open_house(settings: Settings, *, serving: bool = True, tell: Callable[[str]
             "以下组件的版本过低，存在已知安全问题：" + "；".join(outdated) + "。请按 requirements.lock 重新安装。"
         )
     _make_folders(settings)
+    if serving and (weak := safety.weaknesses(settings)):
+        raise CannotStart("配置不安全，没有启动：" + "".join(f"\n· {words}" for words in weak))
     lock = _alone(settings.data_dir) if serving else None
     try:
         if serving:
@@ -104,9 +106,9 @@ def _first_start(
         seed_demo(settings, database, demo.SEED)
     elif settings.demo and demo_people == 0:
         settings = replace(settings, demo=False)  # somebody's own data are not the demo's
-    elif demo_people and not settings.loopback:
+    elif demo_people and settings.public:
         raise CannotStart(
-            f"数据中有演示账户（密码公开），不能在 {settings.host} 上启动。正式使用请换一个空的数据目录（LVCE_DATA_DIR）。"
+            f"数据中有演示账户（密码公开），不能在 {settings.public_url or settings.host} 上启动。正式使用请换一个空的数据目录（LVCE_DATA_DIR）。"
         )
     if settings.demo:
         return settings, demo.how_to_sign_in()

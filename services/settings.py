@@ -39,6 +39,11 @@ class Settings:
         return is_loopback(self.host)
 
     @property
+    def public(self) -> bool:
+        """Whether people on other machines come here, directly or through a proxy."""
+        return not self.loopback or not is_loopback(urlsplit(self.public_url).hostname or "localhost")
+
+    @property
     def files_dir(self) -> Path:
         return self.data_dir / "files"
 
@@ -55,15 +60,16 @@ def from_env(env: Mapping[str, str] = os.environ) -> Settings:
     if demo not in ("", "0", "1"):
         raise SettingsError(f"LVCE_DEMO 只能是 0 或 1，现在是“{demo}”。")
     clock_file = env.get("LVCE_CLOCK_FILE", "").strip()
+    public_url = _public_url(env.get("LVCE_PUBLIC_URL", ""))
     return Settings(
         host=host,
         port=_port(env.get("LVCE_PORT", "8080")),
         data_dir=data_dir,
         database_url=database_url,
-        demo=demo == "1" if demo else (is_loopback(host) and (empty or (data_dir / "demo").exists())),
+        demo=demo == "1" if demo else is_loopback(host) and not public_url and (empty or (data_dir / "demo").exists()),
         top_tier=_tier(env.get("LVCE_TOP_TIER", Tier.MINISTRY.value)),
         clock_file=Path(clock_file) if clock_file and is_loopback(host) else None,
-        public_url=_public_url(env.get("LVCE_PUBLIC_URL", "")),
+        public_url=public_url,
         allowed_hosts=tuple(_host_name(name) for name in _listed(env.get("LVCE_ALLOWED_HOSTS", ""))),
         trusted_proxies=tuple(_network(place) for place in _listed(env.get("LVCE_TRUSTED_PROXY", ""))),
         password_profile=_profile(env.get("LVCE_PASSWORD_PROFILE", "mlps2")),

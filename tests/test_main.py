@@ -25,6 +25,7 @@ from services import backup, clock, demo, settings
 from services.accounts import sessions
 from services.app import CannotStart, open_house
 from services.db import Database
+from services.errors import Refusal
 from tests.demo_kit import at_home
 
 Said = Callable[..., tuple[int, str, str]]
@@ -94,7 +95,35 @@ def test_a_demo_is_not_written_over_anything(run: Said, demo_copy: Path) -> None
 def test_a_demo_is_not_served_to_the_public(tmp_path: Path, demo_copy: Path) -> None:
     with at_home(tmp_path / "new", LVCE_DEMO="1", LVCE_HOST="0.0.0.0"), pytest.raises(CannotStart, match="本机地址"):
         open_house(settings.from_env())
-    with at_home(demo_copy, LVCE_DEMO="0", LVCE_HOST="0.0.0.0"), pytest.raises(CannotStart, match="演示账户"):
+    with at_home(demo_copy, LVCE_DEMO="0", **BEHIND_PROXY), pytest.raises(CannotStart, match="演示账户"):
+        open_house(settings.from_env())
+
+
+BEHIND_PROXY = {"LVCE_PUBLIC_URL": "https://lvce.example.gov.cn", "LVCE_TRUSTED_PROXY": "127.0.0.1"}
+
+
+def test_behind_a_public_address_nothing_becomes_a_demo_by_itself(tmp_path: Path) -> None:
+    with at_home(tmp_path / "new", **BEHIND_PROXY):
+        house = open_house(settings.from_env())
+        house.close()
+    assert not house.settings.demo
+
+
+def test_a_weak_configuration_is_not_served_and_every_reason_is_told(tmp_path: Path) -> None:
+    weak = {"LVCE_HOST": "0.0.0.0", "LVCE_TRUSTED_PROXY": "0.0.0.0/0", "LVCE_DEMO": "0"}
+    with at_home(tmp_path / "new", **weak), pytest.raises(CannotStart) as refused:
+        open_house(settings.from_env())
+    assert "LVCE_HOST" in str(refused.value)
+    assert "LVCE_TRUSTED_PROXY" in str(refused.value)
+    with at_home(tmp_path / "new", **weak):
+        open_house(settings.from_env(), serving=False).close()  # commands on the machine itself work
+
+
+def test_a_weak_first_password_is_not_taken_from_the_environment(tmp_path: Path) -> None:
+    with (
+        at_home(tmp_path / "new", LVCE_DEMO="0", LVCE_ADMIN_PASSWORD="Admin@123456"),
+        pytest.raises(Refusal, match="含有用户名"),
+    ):
         open_house(settings.from_env())
 
 

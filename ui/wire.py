@@ -2,7 +2,7 @@
 
 NiceGUI hears whoever knows a page's client id. Here its handlers are wrapped, all of them and in one place: a socket is
 bound to the page whose cookie it came with, what names another page is refused, what is malformed is counted, and a
-socket that keeps at it is cut off. Per event this costs two look-ups in memory. Whether the sign-in still holds is asked by
+socket that keeps at it is cut off; who floods has to wait. Per event this costs a few look-ups in memory. Whether the sign-in still holds is asked by
 ``ui.act`` at every use case; pages whose sign-in was revoked are not heard at all.
 """
 
@@ -20,12 +20,15 @@ from nicegui.element import Element
 from nicegui.nicegui import sio
 from socketio.exceptions import ConnectionRefusedError as Refused
 
+from services.accounts import sessions
 from ui import act, guard
 
 log = logging.getLogger("lvce.wire")
 
 MOST_MALFORMED = 10  # of one socket, before it is cut off
 MOST_ARGUMENTS = 20
+FRAMES_A_SECOND = 100  # of one socket; nobody types so fast, and what is above waits
+MOST_AT_ONCE = 1000  # frames that need not wait: a page that was away catches up
 LONGEST_LOG = 300
 PARTING_SECONDS = 0.5  # a revoked page has this long to be told where to go
 
@@ -43,6 +46,7 @@ VALUES: tuple[tuple[type[Element], str], ...] = (
 
 _pages: dict[str, act.Tab] = {}  # socket → its page
 _malformed: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # engine.io's socket → how often
+_spent: WeakKeyDictionary[Any, float] = WeakKeyDictionary()  # engine.io's socket → up to when its frames are paid for
 
 
 class _Malformed(Exception):
@@ -112,6 +116,7 @@ def _event(sid: str, *said: Any) -> None:
         if page.ended:
             return
         if _meant(page.client, message):
+            sessions.touch(act.house().db, page.token)
             nicegui._on_event(sid, message)
     except Exception as error:  # handlers' own faults are shown by NiceGUI; what comes out here is the frame's
         _count(sid, error)
@@ -194,9 +199,21 @@ async def _frame(session: str, frame: Any) -> None:
         again = kind == "0" and sio.manager.sid_from_eio_sid(session, "/") is not None
         if kind not in ("0", "1", "2") or again:
             raise _Malformed
+        await _pace(session)
         await sio._handle_eio_message(session, frame)
     except Exception as error:
         _count_session(session, error)
+
+
+async def _pace(session: str) -> None:
+    """Frames above the rate wait (限速), and with them the socket they come through: nothing more of it is read meanwhile."""
+    line = sio.eio.sockets.get(session)
+    if line is None:
+        return
+    now = asyncio.get_running_loop().time()
+    _spent[line] = paid = max(_spent.get(line, 0.0), now - MOST_AT_ONCE / FRAMES_A_SECOND) + 1 / FRAMES_A_SECOND
+    if paid > now:
+        await asyncio.sleep(paid - now)
 
 
 def _count(sid: str, error: Exception | None = None) -> None:

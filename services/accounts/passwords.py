@@ -133,11 +133,11 @@ def _weakness(rule: Profile, password: str, username: str, with_code: bool, know
         return f"超过 {rule.most} 位，太长"
     if rule.kinds and any(ch.isspace() for ch in password):
         return "中有空格"
-    if len(kinds := _kinds(password)) < rule.kinds:
-        return f"中只有{'和'.join(kinds)}"
     if username and username.lower() in password.lower():
         return "中含有用户名"
-    if _guesses(password, (username, *known)) < rule.guesses:
+    if len(kinds := _kinds(password)) < rule.kinds:
+        return f"中只有{'和'.join(kinds)}"
+    if is_common(password, (username, *known)):
         return "容易被猜到：它是常见密码、键盘上相邻的字符、重复的字符，或由它们稍加变化而来"
     return ""
 
@@ -150,9 +150,9 @@ def _kinds(password: str) -> list[str]:
     return found
 
 
-def _guesses(password: str, known: Sequence[str]) -> float:
-    """How many attempts an informed guesser needs, as a power of ten (猜测次数)."""
+def is_common(password: str, known: Sequence[str] = ()) -> bool:
+    """Whether an informed guesser finds it soon (常见密码)."""
     from zxcvbn import zxcvbn  # its lists of common passwords take a while to load
 
     judged: dict[str, Any] = zxcvbn(password[:_JUDGED], user_inputs=["lvce", "绿册", *filter(None, known)])
-    return float(judged["guesses_log10"])
+    return float(judged["guesses_log10"]) < profile().guesses
