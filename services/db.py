@@ -167,6 +167,7 @@ def make_engine(url: str, *, readonly: bool) -> Engine:
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
 
+    _say_savepoints_plainly(engine)
     return engine
 
 
@@ -180,7 +181,20 @@ def _postgres_engine(url: str, *, readonly: bool) -> Engine:
         else:  # what SQLite does by BEGIN IMMEDIATE: one writer at a time, in whatever process
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
 
+    _say_savepoints_plainly(engine)
     return engine
+
+
+def _say_savepoints_plainly(engine: Engine) -> None:
+    """SQLAlchemy compiles each savepoint anew, for its name: a quarter of what a saved cell cost."""
+
+    def says(words: str) -> Callable[[Connection, str], None]:
+        return lambda connection, name: connection.exec_driver_sql(f"{words} {name}").close()
+
+    dialect: Any = engine.dialect
+    dialect.do_savepoint = says("SAVEPOINT")
+    dialect.do_release_savepoint = says("RELEASE SAVEPOINT")
+    dialect.do_rollback_to_savepoint = says("ROLLBACK TO SAVEPOINT")
 
 
 def check_pragmas(db: Database) -> None:

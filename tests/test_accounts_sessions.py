@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from models import AuditLine, Organisation, SignIn, User
@@ -297,10 +299,57 @@ def test_a_token_nobody_was_given_opens_nothing(db: Database, house: World, toke
         sessions.resolve(db, token)
 
 
+async def asked_about_all(db: Database) -> None:
+    while (asking := sessions._memory(db).asking) is not None:
+        await asking
+
+
+async def test_one_question_about_everybody_spares_each_event_its_own(
+    sqlite_db: Database, sqlite_house: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = [sessions.sign_in(sqlite_db, "filer", PASSWORD).token for _ in range(2)]
+    for seconds in (0, 5):
+        with clock.frozen(SPRING + timedelta(seconds=seconds)):
+            actors = [await sessions.aresolve(sqlite_db, token) for token in tokens]
+    asked = 0
+    aread = sqlite_db.aread
+
+    async def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return await aread(*args, **kwargs)
+
+    monkeypatch.setattr(sqlite_db, "aread", counted)
+    for seconds in (10, 20, 30):
+        with clock.frozen(SPRING + timedelta(seconds=seconds)):
+            assert [await sessions.aresolve(sqlite_db, token) for token in tokens] == actors
+            assert asked == seconds / 10 - 1, "both were answered from memory"
+            await asked_about_all(sqlite_db)
+            assert asked == seconds / 10, "and asked about together"
+
+
+async def test_what_another_process_ended_is_noticed_before_memory_is_a_quarter_minute_old(
+    sqlite_db: Database, sqlite_house: World
+) -> None:
+    tokens = [sessions.sign_in(sqlite_db, "filer", PASSWORD).token for _ in range(2)]
+    for seconds in (0, 5):
+        with clock.frozen(SPRING + timedelta(seconds=seconds)):
+            actors = [await sessions.aresolve(sqlite_db, token) for token in tokens]
+    ended = update(SignIn).where(col(SignIn.id) == actors[1].sign_in_id).values(ended_at=SPRING)
+    sqlite_db.write(lambda s: s.execute(ended) and None)  # no event: as if written elsewhere
+    with clock.frozen(SPRING + timedelta(seconds=10)):
+        await sessions.aresolve(sqlite_db, tokens[0])
+        await asked_about_all(sqlite_db)
+        await sessions.aresolve(sqlite_db, tokens[0])
+        with pytest.raises(SignedOut):
+            await sessions.aresolve(sqlite_db, tokens[1])
+
+
 async def test_the_event_loop_asks_the_same_question(db: Database, house: World) -> None:
     token = sessions.sign_in(db, "filer", PASSWORD).token
     with clock.frozen(later(2)):
         actor = await sessions.aresolve(db, token, address="10.0.0.8")
+        await asked_about_all(db)
     assert actor.address == "10.0.0.8"
     assert db.read(lambda s: s.exec(select(SignIn.last_seen_at)).one()) == later(2)
     with pytest.raises(SignedOut):

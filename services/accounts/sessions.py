@@ -6,14 +6,17 @@ a thread. ``resolve`` runs at every event and answers from memory.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import delete, update
+from sqlalchemy import ColumnElement, bindparam, delete, update
 from sqlmodel import Session, col, select
 
 from models import KnownDevice, Organisation, SignIn, User
@@ -27,9 +30,15 @@ from services.db import Database
 from services.errors import Refusal, SignedOut
 from services.forms.names import HALF_WIDTH
 
+log = logging.getLogger("lvce.sessions")
+
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
 FRESH = timedelta(seconds=15)  # how long an answer from memory is good without asking the database again
+AGING = (
+    FRESH / 2
+)  # from when on it is asked again while memory still answers: for everybody at once, so that nobody waits
+AT_ONCE = 100  # sign-ins in one such question
 SEEN_EVERY = timedelta(minutes=1)  # how exactly the database knows when somebody was last active
 
 TICKET = timedelta(minutes=5)  # between the password and the 动态口令
@@ -76,6 +85,7 @@ class _Memory:
     known: dict[str, _Known] = field(default_factory=dict)
     tickets: dict[str, _Ticket] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    asking: asyncio.Task[None] | None = None  # who asks about everybody at the moment
 
 
 _memories: WeakKeyDictionary[Database, _Memory] = WeakKeyDictionary()
@@ -197,7 +207,7 @@ def _begin(s: Session, knock: Knock, device: str, replaces: str) -> SignedIn:
     user.failed_sign_ins = 0
     s.add(user)
     s.flush()
-    audit.record(s, _actor(s, user, place, row, knock.address), "sign_in", "user", user.id, detail="登录")
+    audit.record(s, _actor_now(s, user, place, row, knock.address), "sign_in", "user", user.id, detail="登录")
     return answer
 
 
@@ -232,8 +242,10 @@ def resolve(db: Database, token: str, *, address: str = "", active: bool = True)
     actor = _remembered(db, token, active)
     if actor is None:
         actor = _learn(db, token, db.read(_read_known, token), active)
-    if _unwritten(db, token):
-        db.write(_seen, *_written(db, token))
+    memory = _memory(db)
+    if seen := _unwritten(memory):
+        db.write(_write_seen, seen)
+        _mark_written(memory, seen)
     return replace(actor, address=address) if address and address != actor.address else actor
 
 
@@ -242,8 +254,7 @@ async def aresolve(db: Database, token: str, *, address: str = "", active: bool 
     actor = _remembered(db, token, active)
     if actor is None:
         actor = _learn(db, token, await db.aread(_read_known, token), active)
-    if _unwritten(db, token):
-        await db.awrite(_seen, *_written(db, token))
+    _ask_ahead(db, token)
     return replace(actor, address=address) if address and address != actor.address else actor
 
 
@@ -299,7 +310,7 @@ def own(s: Session, actor: Actor) -> tuple[SignInRow, ...]:
 def actor_of(s: Session, user_id: int) -> Actor:
     """The actor a user is (操作人), without a sign-in: for the command line, the demo and tests."""
     user = s.get_one(User, user_id)
-    return _actor(s, user, s.get_one(Organisation, user.organisation_id), None, "")
+    return _actor_now(s, user, s.get_one(Organisation, user.organisation_id), None, "")
 
 
 # --- what memory holds ----------------------------------------------------------------------------------------------
@@ -377,41 +388,120 @@ def _stale(created_at: datetime, seen_at: datetime, now: datetime) -> str:
     return ""
 
 
-def _unwritten(db: Database, token: str) -> bool:
-    known = _memory(db).known.get(throttle.digest(token))
-    return known is not None and known.seen_at - known.written_at >= SEEN_EVERY
+def _unwritten(memory: _Memory) -> dict[int, datetime]:
+    """Who was active since longer than the database knows, by sign-in."""
+    known = tuple(memory.known.values())
+    return {one.sign_in_id: one.seen_at for one in known if one.seen_at - one.written_at >= SEEN_EVERY}
 
 
-def _written(db: Database, token: str) -> tuple[int, datetime]:
-    known = _memory(db).known[throttle.digest(token)]
-    known.written_at = known.seen_at
-    return known.sign_in_id, known.seen_at
+def _mark_written(memory: _Memory, seen: Mapping[int, datetime]) -> None:
+    for known in tuple(memory.known.values()):
+        known.written_at = seen.get(known.sign_in_id, known.written_at)
 
 
-def _seen(s: Session, sign_in_id: int, at: datetime) -> None:
-    s.execute(update(SignIn).where(col(SignIn.id) == sign_in_id).values(last_seen_at=at))
+def _write_seen(s: Session, seen: Mapping[int, datetime]) -> None:
+    table: Any = SignIn.__table__  # type: ignore[attr-defined]
+    statement = update(table).where(table.c.id == bindparam("of")).values(last_seen_at=bindparam("at"))
+    s.connection().execute(statement, [{"of": sign_in_id, "at": at} for sign_in_id, at in seen.items()])
+
+
+def _ask_ahead(db: Database, token: str) -> None:
+    """Start asking about everybody, when this answer is half as old as it may get or its activity is not written yet."""
+    memory = _memory(db)
+    known = memory.known.get(throttle.digest(token))
+    if known is None or memory.asking is not None:
+        return
+    if _is_aging(known) or known.seen_at - known.written_at >= SEEN_EVERY:
+        memory.asking = asyncio.create_task(_ask_about_all(db, memory))
+
+
+async def _ask_about_all(db: Database, memory: _Memory) -> None:
+    try:
+        waiting = [key for key, known in memory.known.items() if _is_aging(known) and known.seen_at > known.checked_at]
+        for start in range(0, len(waiting), AT_ONCE):
+            keys = waiting[start : start + AT_ONCE]
+            asked = {key: known for key in keys if (known := memory.known.get(key)) is not None}
+            found = await db.aread(_read_all, col(SignIn.token_hash).in_(asked))
+            with memory.lock:
+                for key, known in asked.items():
+                    if memory.known.get(key) is known:  # else it was ended, or asked again, meanwhile
+                        _take(memory, key, known, found.get(key))
+        if seen := _unwritten(memory):
+            await db.awrite(_write_seen, seen)
+            _mark_written(memory, seen)
+    except Exception as error:  # the database is away, say: then each event asks by itself
+        log.warning("the database could not be asked about sign-ins: %s", type(error).__name__)
+    finally:
+        memory.asking = None
+
+
+def _take(memory: _Memory, key: str, known: _Known, found: _Known | None) -> None:
+    if found is None:
+        del memory.known[key]
+    else:
+        known.actor, known.checked_at = found.actor, found.checked_at
+
+
+def _is_aging(known: _Known) -> bool:
+    return not timedelta() <= clock.now() - known.checked_at < AGING
+
+
+def _all_seen(s: Session, lines: Sequence[Mapping[str, Any]]) -> None:
+    table: Any = SignIn.__table__  # type: ignore[attr-defined]
+    statement = update(table).where(table.c.id == bindparam("of")).values(last_seen_at=bindparam("at"))
+    s.connection().execute(statement, lines)
 
 
 def _read_known(s: Session, token: str) -> _Known | None:
-    row = _by_token(s, token)
-    if row is None or row.ended_at is not None or row.id is None:
-        return None
-    user = s.get(User, row.user_id)
-    place = s.get(Organisation, user.organisation_id) if user else None
-    if user is None or place is None or not user.enabled or place.status is not OrgStatus.ACTIVE:
-        return None
-    actor = _actor(s, user, place, row, row.address)
-    return _Known(actor, row.id, row.created_at, row.last_seen_at, row.last_seen_at, clock.now())
+    key = throttle.digest(token)
+    return _read_all(s, col(SignIn.token_hash) == key).get(key)
 
 
-def _actor(s: Session, user: User, place: Organisation, row: SignIn | None, address: str) -> Actor:
-    assert user.id is not None and place.id is not None
-    signer = False
-    if user.role in UNIT_ROLES:
-        named = select(User.id).where(
-            User.organisation_id == place.id, User.role == Role.SIGNER, col(User.enabled).is_(True)
+def _read_all(s: Session, whose: ColumnElement[bool]) -> dict[str, _Known]:
+    """Those of these sign-ins that hold, by the hash of their token."""
+    now = clock.now()  # before the question: what is committed during it must not count as known
+    query = (
+        select(SignIn, User, Organisation)
+        .join(User, col(User.id) == col(SignIn.user_id))
+        .join(Organisation, col(Organisation.id) == col(User.organisation_id))
+        .where(whose, col(SignIn.ended_at).is_(None), col(User.enabled).is_(True))
+        .where(Organisation.status == OrgStatus.ACTIVE)
+    )
+    rows = s.exec(query).all()
+    signed = _with_signer(s, {place.id for _, user, place in rows if user.role in UNIT_ROLES})
+    roles = settings.from_env().code_roles
+    return {
+        row.token_hash: _Known(
+            _actor(user, place, row, row.address, signer=place.id in signed, code_roles=roles),
+            row.id or 0,
+            row.created_at,
+            row.last_seen_at,
+            row.last_seen_at,
+            now,
         )
-        signer = s.exec(named.limit(1)).first() is not None
+        for row, user, place in rows
+    }
+
+
+def _with_signer(s: Session, units: Collection[int | None]) -> frozenset[int]:
+    """Which of these units have somebody who may submit (负责人)."""
+    if not units:
+        return frozenset()
+    named = select(User.organisation_id).where(
+        col(User.organisation_id).in_(units), User.role == Role.SIGNER, col(User.enabled).is_(True)
+    )
+    return frozenset(s.exec(named).all())
+
+
+def _actor_now(s: Session, user: User, place: Organisation, row: SignIn | None, address: str) -> Actor:
+    signer = user.role in UNIT_ROLES and bool(_with_signer(s, {place.id}))
+    return _actor(user, place, row, address, signer=signer, code_roles=settings.from_env().code_roles)
+
+
+def _actor(
+    user: User, place: Organisation, row: SignIn | None, address: str, *, signer: bool, code_roles: frozenset[Role]
+) -> Actor:
+    assert user.id is not None and place.id is not None
     return Actor(
         user_id=user.id,
         username=user.username,
@@ -425,7 +515,7 @@ def _actor(s: Session, user: User, place: Organisation, row: SignIn | None, addr
         sign_in_id=row.id if row else None,
         address=address,
         must_change_password=user.must_change_password,
-        must_set_code=user.role in settings.from_env().code_roles and not user.totp_secret,
+        must_set_code=user.role in code_roles and not user.totp_secret,
     )
 
 
