@@ -314,6 +314,15 @@ def sheet_of(content: bytes, rows: str) -> bytes:
     )
 
 
+def beside(content: bytes, xml: str) -> bytes:
+    """Where no reader expects anything: after the rows of the sheet."""
+    return rewritten(content, SHEET, lambda sheet: sheet.replace("</sheetData>", f"</sheetData>{xml}"))
+
+
+def strings_of(content: bytes, strings: str, head: str = "") -> bytes:
+    return added(content, "xl/sharedStrings.xml", f"{head}<sst>{strings}</sst>".encode())
+
+
 HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "empty": (lambda c: b"", "不是 .xlsx"),
     "pdf": (lambda c: b"%PDF-1.7 ...", "不是 .xlsx"),
@@ -335,10 +344,27 @@ HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "far column": (lambda c: sheet_of(c, '<row r="1"><c r="XFD1"><v>1</v></c></row>'), "过大"),
     "far row": (lambda c: sheet_of(c, '<row r="1048576"><c r="A1048576"><v>1</v></c></row>'), "过大"),
     "many cells": (
-        lambda c: sheet_of(c, "".join(f'<row r="{r}">' + "<c><v>1</v></c>" * 60 + "</row>" for r in range(1, 1900))),
+        lambda c: sheet_of(c, "".join(f'<row r="{r}">' + "<c><v>1</v></c>" * 60 + "</row>" for r in range(1, 200))),
         "过大",
     ),
     "deep": (lambda c: sheet_of(c, "<row>" + "<x>" * 200 + "</x>" * 200 + "</row>"), "异常"),
+    "very deep": (lambda c: sheet_of(c, "<x>" * 200_000), "异常"),
+    "elements without end": (lambda c: beside(c, "".join(f'<x a="{n * 7919}"/>' for n in range(90_000))), "异常"),
+    "attributes without end": (
+        lambda c: beside(c, "<x " + " ".join(f"a{n}='1'" for n in range(60_000)) + "/>"),
+        "异常",
+    ),
+    "text without end": (lambda c: beside(c, "<x>" + "\n".join(map(str, range(500_000))) + "</x>"), "异常"),
+    "comments without end": (lambda c: beside(c, "".join(f"<!--{n}-->" for n in range(200_000))), "异常"),
+    "many sheets": (lambda c: rewritten(c, "xl/workbook.xml", _many_sheets), "异常"),
+    "many strings": (lambda c: strings_of(c, "".join(f"<si><t>{n}</t></si>" for n in range(60_000))), "异常"),
+    "long strings": (lambda c: strings_of(c, f"<si><t>{'绿' * 900_000}</t></si>"), "异常"),
+    "packed strings": (lambda c: strings_of(c, f"<si><t>{' ' * 20_000_000}</t></si>"), "异常"),
+    "entities": (
+        lambda c: strings_of(c, "<si><t>&b;</t></si>", '<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]>'),
+        "异常",
+    ),
+    "a smaller size in the directory": (lambda c: _lying(c), "损坏"),
     "not xml": (lambda c: rewritten(c, SHEET, lambda x: x[: len(x) // 2]), "损坏"),
     "bad reference": (lambda c: sheet_of(c, '<row r="1"><c r="?"><v>1</v></c></row>'), "损坏"),
     "string out of range": (lambda c: sheet_of(c, '<row r="1"><c r="A1" t="s"><v>999999</v></c></row>'), "损坏"),
@@ -347,6 +373,20 @@ HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         "没有“动态管理表”",
     ),
 }
+
+
+def _many_sheets(xml: str) -> str:
+    made = "".join(f'<sheet name="s{n}" sheetId="{n + 9}" r:id="rId1"/>' for n in range(20_000))
+    return xml.replace("</sheets>", f"{made}</sheets>").replace("<workbook", '<workbook xmlns:r="urn:r"', 1)
+
+
+def _lying(content: bytes) -> bytes:
+    """The sheet is said to be a tenth of what is unpacked."""
+    out = bytearray(content)
+    at = out.rindex(b"PK\x01\x02", 0, out.rindex(SHEET.encode()))
+    size = int.from_bytes(out[at + 24 : at + 28], "little")
+    out[at + 24 : at + 28] = (size // 10).to_bytes(4, "little")
+    return bytes(out)
 
 
 def _many(content: bytes) -> bytes:
@@ -367,7 +407,7 @@ def test_a_hostile_or_broken_file_is_refused_with_a_sentence(exported: bytes, na
 
 
 def test_styles_and_merges_are_never_looked_at(full: FilingSnapshot, exported: bytes) -> None:
-    merges = "".join(f'<mergeCell ref="A{n}:C{n}"/>' for n in range(1, 40_000))
+    merges = "".join(f'<mergeCell ref="A{n}:C{n}"/>' for n in range(1, 20_000))
     content = rewritten(
         exported,
         SHEET,

@@ -24,8 +24,8 @@ from threading import Event, Lock
 from typing import Any, Literal
 
 from services import clock
-from services.documents.child import ROOT
-from services.documents.printer import Packer, receive
+from services.documents.child import ROOT, receive
+from services.documents.printer import Packer
 from services.documents.snapshot import FilingSnapshot
 from services.errors import NotFound, Refusal
 

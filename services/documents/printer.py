@@ -9,30 +9,13 @@ from __future__ import annotations
 import io
 import os
 import pickle
-import struct
 import sys
 from typing import IO, Any
 
+from services.documents.child import receive, send
 from services.forms.template import FormTemplate
 
-_LENGTH = struct.Struct("<Q")
 TEMPLATE, SNAPSHOT = b"T", b"S"
-
-
-def send(stream: IO[bytes], body: bytes) -> None:
-    stream.write(_LENGTH.pack(len(body)))
-    stream.write(body)
-    stream.flush()
-
-
-def receive(stream: IO[bytes]) -> bytes | None:
-    """The next message; None when the other side has closed."""
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        return None
-    (length,) = _LENGTH.unpack(head)
-    body = stream.read(length)
-    return body if len(body) == length else None
 
 
 class Packer:

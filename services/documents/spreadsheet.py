@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import sys
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -32,7 +31,7 @@ MEMORY, CPU_SECONDS, SECONDS = 150 * MB, 5, 20
 MAX_RATIO, RATIO_FROM = 200, MB  # packed 200 times smaller is a bomb, from 1 MB on
 MAX_STRINGS, MAX_CHARACTERS = 40_000, 2_000_000
 MAX_DEPTH = 40
-_CHUNK = 64 * 1024
+A_CELL = (256, 10, 5)  # bytes, tags and attributes that are parsed for each cell there may be; a form needs a fifth
 _DIGITS = 15  # a spreadsheet keeps no more: 0.30000000000000004 means 0.3
 
 _BROKEN = (
@@ -85,7 +84,7 @@ class Extent:
     cells: int
 
 
-FORM = Extent(2000, 64, 12_000)
+FORM = Extent(2000, 64, 8_000)
 FIRST = ""  # as a name: the first sheet, whatever it is called
 
 
@@ -111,7 +110,7 @@ def read(content: bytes, names: Iterable[str], extent: Extent = FORM) -> dict[st
     check(content, READ)
     order = json.dumps([list(names), astuple(extent)]).encode() + b"\n" + content
     try:
-        answer = json.loads(child.run("services.documents.spreadsheet", (), order, SECONDS))
+        answer = json.loads(child.ask("services.documents.spreadsheet", order, SECONDS))
     except child.Failed:
         raise _refusal("bomb") from None
     if "refused" in answer:
@@ -122,28 +121,25 @@ def read(content: bytes, names: Iterable[str], extent: Extent = FORM) -> dict[st
     }
 
 
-def main() -> int:
-    child.limit(MEMORY, CPU_SECONDS)
-    head, _, content = sys.stdin.buffer.read().partition(b"\n")
-    answer: dict[str, Any]
+def answer(order: bytes) -> bytes:
+    """For the child: one JSON line with sheets and extent, then the workbook → the cells, or a refusal, as JSON."""
+    head, _, content = order.partition(b"\n")
+    names, extent = json.loads(head)
     try:
-        names, extent = json.loads(head)
         found = parse(content, names, Extent(*extent))
-        answer = {
-            "sheets": {
-                name: [(*place, cell.text, cell.kind, cell.formula) for place, cell in cells.items()]
-                for name, cells in found.items()
-            }
-        }
     except Refusal as refusal:
-        answer = {"refused": refusal.message}
-    sys.stdout.write(json.dumps(answer))
-    return 0
+        return json.dumps({"refused": refusal.message}).encode()
+    sheets = {
+        name: [(*place, cell.text, cell.kind, cell.formula) for place, cell in cells.items()]
+        for name, cells in found.items()
+    }
+    return json.dumps({"sheets": sheets}).encode()
 
 
 def parse(content: bytes, names: Iterable[str], extent: Extent = FORM) -> dict[str, Cells]:
     """What the child does; raises :class:`Refusal`."""
-    with _opened(content, READ) as parts:
+    with _opened(content, READ) as archive:
+        parts = _Parts(archive, *(each * extent.cells for each in A_CELL))
         try:
             places = _sheet_places(parts)
             strings: list[str] | None = None
@@ -209,63 +205,86 @@ def _check_directory(parts: zipfile.ZipFile, bounds: Bounds) -> None:
         raise _refusal("active")
 
 
-class _Handler(ContentHandler):
-    """Local names without their prefix; no depth beyond ``MAX_DEPTH``."""
+@dataclass(slots=True)
+class _Parts:
+    """The parts of one workbook, and how much of them may still be parsed: what costs time is counted before it is spent."""
 
-    def __init__(self, start: Any, end: Any, text: Any) -> None:
-        super().__init__()
-        self._start, self._end, self._depth = start, end, 0
-        if text:
-            self.characters = text  # type: ignore[method-assign]
+    archive: zipfile.ZipFile
+    size: int  # bytes
+    tags: int
+    attributes: int
 
-    def startElement(self, name: str, attrs: Any) -> None:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise _refusal("bomb")
-        self._start(name.rpartition(":")[2], attrs)
-
-    def endElement(self, name: str) -> None:
-        self._depth -= 1
-        if self._end:
-            self._end(name.rpartition(":")[2])
-
-
-def _parse(parts: zipfile.ZipFile, name: str, start: Any, end: Any = None, text: Any = None) -> None:
-    """Feed one part to the parser, at most ``READ.part`` bytes whatever the directory said; no DTD, no entities."""
-    parser = DefusedExpatParser(forbid_dtd=True)
-    parser.setContentHandler(_Handler(start, end, text))
-    with parts.open(name) as stream:
-        taken = 0
-        while chunk := stream.read(_CHUNK):
-            taken += len(chunk)
-            if taken > READ.part:
-                raise _refusal("bomb")
-            parser.feed(chunk)
+    def parse(self, name: str, start: Any, end: Any = None, text: Any = None) -> None:
+        """Feed one part to the parser; ``start(name, attributes)`` and ``end(name)`` get names without prefix."""
+        parser = _Parser(start, end, text)
+        parser.feed(self._take(name))
         parser.close()
 
+    def _take(self, name: str) -> bytes:
+        """One part unpacked, whatever the directory said of its size; raises :class:`Refusal` for too much of it."""
+        with self.archive.open(name) as stream:
+            xml = stream.read(self.size + 1)
+        self.size -= len(xml)
+        self.tags -= xml.count(b"<")
+        self.attributes -= xml.count(b"=")
+        if min(self.size, self.tags, self.attributes) < 0:
+            raise _refusal("bomb")
+        return xml
 
-def _sheet_places(parts: zipfile.ZipFile) -> dict[str, str]:
+
+class _Parser(DefusedExpatParser):  # type: ignore[misc]  # it has no types
+    """No DTD, no entities, no depth beyond ``MAX_DEPTH``. It passes over xml.sax, which would double the time."""
+
+    def __init__(self, start: Any, end: Any, text: Any) -> None:
+        super().__init__(forbid_dtd=True)
+        handler = ContentHandler()
+        if text:
+            handler.characters = text  # type: ignore[method-assign]
+        self.setContentHandler(handler)
+        self._start, self._end, self._open, self._local = start, end, 0, _Local()
+
+    def start_element(self, name: str, attrs: dict[str, str]) -> None:
+        self._open += 1
+        if self._open > MAX_DEPTH:
+            raise _refusal("bomb")
+        self._start(self._local[name], attrs)
+
+    def end_element(self, name: str) -> None:
+        self._open -= 1
+        if self._end:
+            self._end(self._local[name])
+
+
+class _Local(dict[str, str]):
+    """x:row → row."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = local = name.rpartition(":")[2]
+        return local
+
+
+def _sheet_places(parts: _Parts) -> dict[str, str]:
     """Sheet name → part of the archive."""
     links: dict[str, str] = {}
     names: dict[str, str] = {}
 
-    def link(tag: str, attributes: Any) -> None:
+    def link(tag: str, attributes: dict[str, str]) -> None:
         if tag == "Relationship" and attributes.get("TargetMode") != "External":
             target = attributes.get("Target", "")
             links[attributes.get("Id", "")] = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
 
-    def sheet(tag: str, attributes: Any) -> None:
+    def sheet(tag: str, attributes: dict[str, str]) -> None:
         if tag == "sheet":
             key = next((value for name, value in attributes.items() if name.rpartition(":")[2] == "id"), "")
             names[attributes.get("name", "")] = key
 
-    _parse(parts, "xl/_rels/workbook.xml.rels", link)
-    _parse(parts, "xl/workbook.xml", sheet)
+    parts.parse("xl/_rels/workbook.xml.rels", link)
+    parts.parse("xl/workbook.xml", sheet)
     return {name: links[key] for name, key in names.items() if key in links}
 
 
-def _shared_strings(parts: zipfile.ZipFile) -> list[str]:
-    name = next((n for n in parts.namelist() if n.casefold() == "xl/sharedstrings.xml"), "")
+def _shared_strings(parts: _Parts) -> list[str]:
+    name = next((n for n in parts.archive.namelist() if n.casefold() == "xl/sharedstrings.xml"), "")
     strings: list[str] = []
     if not name:
         return strings
@@ -297,11 +316,11 @@ def _shared_strings(parts: zipfile.ZipFile) -> list[str]:
         if inside:
             pieces.append(piece)
 
-    _parse(parts, name, start, end, text)
+    parts.parse(name, start, end, text)
     return strings
 
 
-def _sheet(parts: zipfile.ZipFile, name: str, strings: list[str], extent: Extent) -> Cells:
+def _sheet(parts: _Parts, name: str, strings: list[str], extent: Extent) -> Cells:
     cells: Cells = {}
     row = column = size = 0
     kind = ""
@@ -309,7 +328,7 @@ def _sheet(parts: zipfile.ZipFile, name: str, strings: list[str], extent: Extent
     gather: list[str] | None = None
     value: list[str] = []
 
-    def start(tag: str, attributes: Any) -> None:
+    def start(tag: str, attributes: dict[str, str]) -> None:
         nonlocal row, column, kind, formula, gather
         if tag == "c":
             row, column = _place(attributes.get("r"), row, column + 1)
@@ -342,7 +361,7 @@ def _sheet(parts: zipfile.ZipFile, name: str, strings: list[str], extent: Extent
             if size > MAX_CHARACTERS:
                 raise _refusal("bomb")
 
-    _parse(parts, name, start, end, text)
+    parts.parse(name, start, end, text)
     return cells
 
 
@@ -398,7 +417,3 @@ def _unescaped(text: str) -> str:
         return text
     meant = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
     return meant.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # half a character is none
-
-
-if __name__ == "__main__":
-    sys.exit(main())
