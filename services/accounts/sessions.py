@@ -35,9 +35,7 @@ log = logging.getLogger("lvce.sessions")
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
 FRESH = timedelta(seconds=15)  # how long an answer from memory is good without asking the database again
-AGING = (
-    FRESH / 2
-)  # from when on it is asked again while memory still answers: for everybody at once, so that nobody waits
+AGING = FRESH / 2  # from then on it is asked again, for everybody at once, while memory still answers
 AT_ONCE = 100  # sign-ins in one such question
 SEEN_EVERY = timedelta(minutes=1)  # how exactly the database knows when somebody was last active
 
