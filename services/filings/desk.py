@@ -158,8 +158,7 @@ def _own_room(s: Session, actor: Actor, room: Room) -> Room:
     """The room, if this person may edit this filing now; permission is asked once a person and room, the rest each time."""
     who = actor.user_id, actor.role
     if actor.organisation_id != room.organisation_id or who not in room.cleared:
-        subject = permissions.Subject(room.organisation_id, room.region_code, None, room.status)
-        permissions.authorize(actor, Action.EDIT, subject)
+        permissions.load(s, actor, Action.EDIT, room.filing_id)
         room.cleared.add(who)
     if not room.takes_edits(s):  # the database may know better; if not, it refuses in the workflow's words
         standing.require(s, actor, Action.EDIT, room.filing_id)

@@ -22,12 +22,19 @@ from services.forms.sheet import Sheet
 DECIDED = (StepStatus.FORWARDED, StepStatus.RETURNED, StepStatus.APPROVED)
 
 
-def snapshot(s: Session, actor: Actor, filing_id: int, version_id: int | None = None) -> FilingSnapshot:
+def snapshot(
+    s: Session,
+    actor: Actor,
+    filing_id: int,
+    version_id: int | None = None,
+    *,
+    action: Action = Action.EXPORT_PDF,
+) -> FilingSnapshot:
     """The figures to print or export: the unit's working ones, or those of a version; others see the version under way.
 
     Raises NotFound for a version that is not of this filing, and for who may not export it.
     """
-    filing, _ = standing.require(s, actor, Action.EXPORT_PDF, filing_id)
+    filing, _ = standing.require(s, actor, action, filing_id)
     if version_id is None and not actor.is_unit:
         version_id = filing.current_version_id
     if version_id is None:

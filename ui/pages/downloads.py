@@ -12,7 +12,7 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
-from models.enums import Form
+from models.enums import Action, Form
 from services import clock, matrix
 from services.accounts import audit_view
 from services.accounts.views import AuditRow
@@ -84,14 +84,16 @@ async def roster(request: Request, actor: Actor) -> Response:
 
 async def blank(request: Request, actor: Actor) -> Response:
     """空白表, for collecting figures offline."""
-    snapshot = await act.read_as(actor, snapshots.snapshot, _number(request, "filing_id"))
+    snapshot = await act.read_as(actor, snapshots.snapshot, _number(request, "filing_id"), action=Action.EXPORT_EXCEL)
     name = f"{snapshot.template.year}年度{snapshot.template.title}（空白表）.xlsx"
     return _sent(await _drawn(excel.blank_workbook, snapshot), XLSX, name)
 
 
 async def filled(request: Request, actor: Actor) -> Response:
     """导出为EXCEL; ``?version=`` for a frozen version."""
-    snapshot = await act.read_as(actor, snapshots.snapshot, _number(request, "filing_id"), _version(request))
+    snapshot = await act.read_as(
+        actor, snapshots.snapshot, _number(request, "filing_id"), _version(request), action=Action.EXPORT_EXCEL
+    )
     name = f"{snapshot.unit_name}{snapshot.template.year}年度{snapshot.template.title}.xlsx"
     return _sent(await _drawn(excel.filled_workbook, snapshot), XLSX, name)
 
