@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 BEIJING = timezone(timedelta(hours=8), "北京时间")
+
+log = logging.getLogger(__name__)
 
 _frozen: datetime | None = None
 _file: Path | None = None
@@ -61,12 +64,13 @@ def frozen(moment: datetime) -> Iterator[None]:
 
 
 def _from_file(path: Path) -> datetime:
+    """What the file says, or said last: a moment in the real year, while it is written, would end every sign-in."""
     global _file_stamp
     try:
         mtime = path.stat().st_mtime_ns
         if _file_stamp is None or _file_stamp[0] != mtime:
             moment = datetime.fromisoformat(path.read_text(encoding="utf-8").strip())
             _file_stamp = mtime, moment if moment.tzinfo else moment.replace(tzinfo=BEIJING)
-        return _file_stamp[1].astimezone(UTC)
     except (OSError, ValueError):
-        return datetime.now(UTC)
+        log.debug("the clock file cannot be read now: being written, as a rule")
+    return _file_stamp[1].astimezone(UTC) if _file_stamp is not None else datetime.now(UTC)

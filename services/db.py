@@ -8,6 +8,7 @@ function ``fn(session, actor, …)``; it neither commits nor rolls back.
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session, create_engine
 
 import models as models  # registers every table
@@ -30,6 +32,12 @@ GROUP = 64  # at most so many waiting writes share one commit
 READERS = 4
 WRITER_LOCK = 7_105_001  # any number, the same in every process
 
+ONE = {"pool_size": 1, "max_overflow": 0}  # the writer: whoever else wants the writing engine waits for it
+MANY = {"pool_size": READERS}
+STOPPING = "程序正在停止，这次操作没有写入。请稍后重新打开页面再试，已填写的内容保留在页面上。"
+
+log = logging.getLogger(__name__)
+
 _Job = tuple[Callable[[Session], Any], "Future[Any]"]
 
 
@@ -42,6 +50,8 @@ class Database:
         self._writer = make_engine(url, readonly=False)
         self._reader = make_engine(url, readonly=True)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._gate = threading.Lock()
+        self._closed = False
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
         self._thread = threading.Thread(target=self._write_loop, name="db-write", daemon=True)
         self._thread.start()
@@ -64,14 +74,16 @@ class Database:
         try:
             with Session(self._reader, expire_on_commit=False) as s:
                 return fn(s, *args, **kwargs)
-        except DBAPIError as error:
+        except (DBAPIError, PoolTimeout) as error:
             raise unavailable(error) from error
 
     async def aread(self, fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: self.read(fn, *args, **kwargs))
 
     def close(self) -> None:
-        self._jobs.put(None)
+        with self._gate:
+            self._closed = True
+            self._jobs.put(None)
         self._thread.join(timeout=30)
         self._readers.shutdown()
         self._reader.dispose()
@@ -79,7 +91,10 @@ class Database:
 
     def _submit(self, job: Callable[[Session], T]) -> Future[T]:
         future: Future[T] = Future()
-        self._jobs.put((job, future))
+        with self._gate:  # what comes after the last job would wait for ever
+            if self._closed:
+                raise Unavailable(STOPPING)
+            self._jobs.put((job, future))
         return future
 
     def _write_loop(self) -> None:
@@ -109,8 +124,8 @@ class Database:
             with self._writer.connect() as connection, connection.begin():
                 for job, future in group:
                     answers.append((future, *self._run_one(connection, job, happened, alone=len(group) == 1)))
-        except BaseException as error:  # the commit failed: nobody's work was written
-            failure = unavailable(error) if isinstance(error, DBAPIError) else error
+        except BaseException as error:  # the transaction is gone: nobody's work was written
+            failure = unavailable(error) if isinstance(error, (DBAPIError, PoolTimeout)) else error
             for _, future in group:
                 future.set_exception(failure)
             return
@@ -126,20 +141,22 @@ class Database:
     ) -> tuple[Any, BaseException | None]:
         """Do one job within the group's transaction: in a savepoint, or (``alone``) in the transaction itself, which is cheaper."""
         mode: Literal["rollback_only", "create_savepoint"] = "rollback_only" if alone else "create_savepoint"
+        value: Any = None
+        failure: BaseException | None = None
         with Session(connection, expire_on_commit=False, join_transaction_mode=mode) as s:
             try:
                 value = job(s)
                 s.commit()
-            except DBAPIError as error:
-                if error.connection_invalidated or _lost(error):
-                    raise
-                s.rollback()
-                return None, error
             except BaseException as error:
-                s.rollback()
-                return None, error
+                s.rollback()  # where that fails too, the whole group does
+                failure = error
+        if (failure is None or not alone) and not _is_open(connection):
+            raise Unavailable() from failure
+        if failure is None:
             happened.extend(s.info.get("events", ()))
-            return value, None
+        elif isinstance(failure, DBAPIError) and (failure.connection_invalidated or _is_lack(failure)):
+            failure = unavailable(failure)
+        return value, failure
 
 
 def make_engine(url: str, *, readonly: bool) -> Engine:
@@ -147,7 +164,9 @@ def make_engine(url: str, *, readonly: bool) -> Engine:
     if not url.startswith("sqlite"):
         return _postgres_engine(url, readonly=readonly)
     engine = create_engine(
-        url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}, pool_size=READERS
+        url,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
+        **(MANY if readonly else ONE),
     )
 
     @event.listens_for(engine, "connect")
@@ -172,12 +191,12 @@ def make_engine(url: str, *, readonly: bool) -> Engine:
 
 
 def _postgres_engine(url: str, *, readonly: bool) -> Engine:
-    engine = create_engine(url, pool_size=READERS if readonly else 1, pool_pre_ping=True)
+    engine = create_engine(url, pool_pre_ping=True, **(MANY if readonly else ONE))
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         if readonly:
-            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         else:  # what SQLite does by BEGIN IMMEDIATE: one writer at a time, in whatever process
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
 
@@ -212,9 +231,23 @@ def check_pragmas(db: Database) -> None:
 
 
 def unavailable(error: BaseException) -> Unavailable:
+    """What people are told; the log keeps what the database said."""
+    log.warning("database unavailable: %s", getattr(error, "orig", None) or error)
     return Unavailable()
 
 
-def _lost(error: DBAPIError) -> bool:
+def _is_lack(error: DBAPIError) -> bool:
+    """Whether the database could not do it now, rather than would never."""
     message = str(error.orig).lower()
-    return any(word in message for word in ("locked", "disk i/o", "database or disk is full", "readonly", "malformed"))
+    words = ("locked", "disk i/o", "database or disk is full", "no space left", "readonly", "malformed")
+    return any(word in message for word in words)
+
+
+def _is_open(connection: Connection) -> bool:
+    """Whether the transaction can still be committed: on a full or failing disk SQLite undoes all of it by itself."""
+    if connection.invalidated:
+        return False
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        return bool(driver.in_transaction)
+    return bool(driver.info.transaction_status.name == "INTRANS")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -16,7 +20,7 @@ from models.enums import AuditResult, Role
 from services import audit, clock, events
 from services.actors import Actor, region_prefix
 from services.db import Database, check_pragmas
-from services.errors import Refusal
+from services.errors import Refusal, Unavailable
 from services.perform import perform
 from tests.conftest import World
 
@@ -93,6 +97,76 @@ async def test_who_stops_waiting_for_a_write_does_not_stop_the_writer(sqlite_db:
     assert written == (["ahead", "waiting"] if begun else ["ahead"])
 
 
+def undone(s: Session) -> None:
+    """What a full or failing disk does: SQLite takes the whole transaction back by itself."""
+    s.connection().connection.driver_connection.rollback()  # type: ignore[union-attr]
+
+
+def undone_and_caught(s: Session) -> None:
+    """As a use case that goes on with its next line (批量审核) comes out of it."""
+    with suppress(DBAPIError), s.begin_nested():
+        undone(s)
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("fault", [undone, undone_and_caught])
+@pytest.mark.parametrize("alone", [True, False])
+def test_nobody_is_told_done_whose_work_a_failing_disk_took_along(
+    sqlite_db: Database, fault: Callable[[Session], None], alone: bool
+) -> None:
+    at_work, gate = threading.Event(), threading.Event()
+
+    def hold(_: Session) -> None:
+        at_work.set()
+        gate.wait(10)
+
+    with ThreadPoolExecutor(3) as pool:
+        ahead = pool.submit(sqlite_db.write, hold)
+        assert at_work.wait(10)
+        jobs = [fault] if alone else [lambda s: write_setting(s, "lost"), fault]
+        answers = []
+        for number, job in enumerate(jobs, 1):
+            answers.append(pool.submit(sqlite_db.write, job))
+            while sqlite_db._jobs.qsize() < number:
+                at_work.wait()
+        gate.set()
+        ahead.result(10)
+        for answer in answers:
+            with pytest.raises(Unavailable, match="没有写入"):
+                answer.result(10)
+    sqlite_db.write(write_setting, "after")
+    assert sqlite_db.read(lambda s: s.exec(select(Setting.name)).all()) == ["after"]
+
+
+def test_what_is_asked_of_a_closed_database_is_refused_and_does_not_wait_for_ever(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'closed.sqlite3'}")
+    database.close()
+    with pytest.raises(Unavailable, match="程序正在停止"):
+        database.write(lambda s: None)
+
+
+def test_a_reader_sees_one_moment_whatever_is_written_meanwhile(db: Database) -> None:
+    def look(s: Session) -> list[int]:
+        before = len(s.exec(select(Setting)).all())
+        db.write(write_setting, "meanwhile")
+        return [before, len(s.exec(select(Setting)).all())]
+
+    assert db.read(look) == [0, 0]
+    assert db.read(lambda s: len(s.exec(select(Setting)).all())) == 1
+
+
+def test_there_is_one_writing_connection_and_whoever_else_wants_it_waits(db: Database) -> None:
+    """What the write-ahead log rests on below SQLite 3.51.3 (README, Decisions)."""
+    used: list[int] = []
+    with ThreadPoolExecutor(2) as pool, db.engine.connect() as connection:
+        used.append(id(connection.connection.dbapi_connection))
+        writing = pool.submit(db.write, lambda s: used.append(id(s.connection().connection.dbapi_connection)))
+        assert not writing.done()
+        connection.close()
+        writing.result(10)
+    assert used[0] == used[1]
+
+
 def test_events_are_told_after_the_commit(db: Database) -> None:
     seen: list[int] = []
 
@@ -160,3 +234,21 @@ def test_region_prefix_spans_the_subtree() -> None:
 
 def test_the_small_world_stands(world: World) -> None:
     assert world.county.organisation_name == "天河区科技工业和信息化局"
+
+
+def test_the_clock_file_holds_its_time_while_it_is_written_anew(tmp_path: Path) -> None:
+    place = tmp_path / "clock"
+    clock.follow(place)
+    try:
+        place.write_text("2025-04-16T09:00:00+08:00")
+        before = clock.now()
+        for half_written in ("", "2025-04-1"):
+            place.write_text(half_written)
+            os.utime(place, ns=(1, 1))
+            assert clock.now() == before
+        place.unlink()
+        assert clock.now() == before
+        place.write_text("2025-04-17")
+        assert clock.local(clock.now()).day == 17
+    finally:
+        clock.follow(None)
