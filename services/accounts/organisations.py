@@ -44,15 +44,11 @@ def register_unit(db: Database, form: RegisterForm, address: str = "") -> Regist
     passwords.check(form.password, username=users.check_username(form.username))
     contacts.credit_code(form.credit_code)
     db.read(_check_rate, address)
-    placed = None
-    if form.license_content:
-        placed = files.place(form.license_name, form.license_content, FileKind.LICENSE)
-    try:
-        return db.write(_register, form, passwords.hashed(form.password), placed, address)
-    except BaseException:
-        if placed is not None:
-            files.discard(placed)
-        raise
+    password_hash = passwords.hashed(form.password)
+    if not form.license_content:
+        return db.write(_register, form, password_hash, None, address)
+    with files.placing(db, form.license_name, form.license_content, FileKind.LICENSE) as placed:
+        return db.write(_register, form, password_hash, placed, address)
 
 
 def _check_rate(s: Session, address: str) -> None:
@@ -220,13 +216,14 @@ def update_profile(
 
 def set_license(db: Database, actor: Actor, name: str, content: bytes) -> OrganisationView:
     """上传营业执照, of the own unit. Blocks while the file is looked at."""
-    stored = files.upload(db, actor, None, FileKind.LICENSE, name, content)
-    return perform(db, _bind_license, actor, stored.id)
+    db.read(files.check_upload, actor, None, FileKind.LICENSE, len(content))
+    with files.placing(db, name, content, FileKind.LICENSE) as placed:
+        return perform(db, _set_license, actor, name, placed)
 
 
-def _bind_license(s: Session, actor: Actor, file_id: int) -> OrganisationView:
+def _set_license(s: Session, actor: Actor, name: str, placed: files.Placed) -> OrganisationView:
     place = _found(s, actor, actor.organisation_id)
-    place.license_file_id = file_id
+    place.license_file_id = files.store(s, actor, None, FileKind.LICENSE, name, placed).id
     place.version += 1
     s.add(place)
     audit.record(s, actor, "edit_profile", "organisation", place.id, detail=f"更换“{place.name}”的营业执照")

@@ -114,7 +114,11 @@ def start(
     suffix = "zip" if kind == "pdf" else ending
     name = f"{query.year}年度{query.form.caption}{KINDS[kind]}{clock.local(clock.now()):%m%d%H%M}.{suffix}"
     view = house.start(actor.user_id, title, name, work, lambda over: _over(job, query.form, over))
-    db.write(_record, actor, view)
+    try:
+        db.write(_record, actor, view)
+    except BaseException:
+        house.cancel(actor.user_id, view.id)  # nothing leaves without its line in the log
+        raise
     return view
 
 

@@ -12,7 +12,8 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,12 +75,8 @@ class Placed:
 def upload(db: Database, actor: Actor, filing_id: int | None, kind: FileKind, name: str, content: bytes) -> FileView:
     """The whole way of an upload (上传): check, place, store. Blocking: off the event loop, and never inside a transaction."""
     db.read(check_upload, actor, filing_id, kind, len(content))
-    placed = place(name, content, kind)
-    try:
+    with placing(db, name, content, kind) as placed:
         return perform(db, store, actor, filing_id, kind, name, placed)
-    except BaseException:
-        discard(placed)
-        raise
 
 
 def check_upload(s: Session, actor: Actor, filing_id: int | None, kind: FileKind, size: int) -> None:
@@ -262,9 +259,31 @@ def path_of(stored_name: str) -> Path:
     return settings.from_env().files_dir / stored_name[:2] / stored_name[2:4] / stored_name
 
 
-def discard(placed: Placed) -> None:
-    """Take a placed file back from the disk, when its row could not be written."""
-    path_of(placed.stored_name).unlink(missing_ok=True)
+@contextmanager
+def placing(db: Database, name: str, content: bytes, kind: FileKind = FileKind.OTHER) -> Iterator[Placed]:
+    """A file on the disk while its row is written (落盘并登记); taken off again if that fails."""
+    placed = place(name, content, kind)
+    try:
+        yield placed
+    except BaseException:
+        discard(db, placed)
+        raise
+
+
+def discard(db: Database, placed: Placed) -> None:
+    """Take a placed file off the disk, unless its row is there after all: the answer to a commit can get lost.
+
+    Where the database or the disk cannot say or do it now, the file stays as an orphan, which harms nobody.
+    """
+    with suppress(Unavailable, OSError):
+        if not db.read(has_row, placed):
+            path_of(placed.stored_name).unlink(missing_ok=True)
+
+
+def has_row(s: Session, placed: Placed) -> bool:
+    """Whether this file has been registered (已登记)."""
+    query = select(col(StoredFile.id)).where(col(StoredFile.stored_name) == placed.stored_name)
+    return s.execute(query).first() is not None
 
 
 def clean_name(name: str, media_type: str) -> str:
@@ -324,22 +343,29 @@ def _inspected(name: str, content: bytes, kind: FileKind) -> tuple[str, int]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Durable before it is known: written beside, flushed to the disk, then renamed."""
+    """Durable before it is known: written beside, flushed to the disk, then renamed; its folders too, or nothing is left."""
+    beside = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if shutil.disk_usage(path.parent).free < LEAST_FREE + len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        beside = path.with_suffix(".part")
         with beside.open("xb") as target:
             target.write(content)
             target.flush()
             os.fsync(target.fileno())
         beside.rename(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        for folder in path.parents[:3]:  # both levels may be new
+            _flush(folder)
     except OSError as error:
-        path.with_suffix(".part").unlink(missing_ok=True)
+        for left in (beside, path):
+            with suppress(OSError):
+                left.unlink(missing_ok=True)
         raise Unavailable("文件没有保存：服务器磁盘空间不足或不可写。请稍后再传，并告知系统管理员。") from error
+
+
+def _flush(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -57,7 +57,7 @@ def upload(db: Database, actor: Actor, filing_id: int, name: str, content: bytes
     try:
         perform(db, bind, actor, filing_id, found, typed_code)
     except BaseException:
-        files.discard(placed)
+        files.discard(db, placed)
         raise
     return found
 
@@ -87,6 +87,8 @@ def bind(s: Session, actor: Actor, filing_id: int, found: StampCheck, typed_code
         raise Conflict(again.refused)
     if found.placed is None:
         raise Refusal("这个扫描件没有保存，请重新上传。", field="file")
+    if files.has_row(s, found.placed):  # it was bound, and the answer got lost
+        return _bound(s, filing)
     if again.ask_code:
         _check_typed(s, filing, typed_code)
     row = files.add_row(s, actor, filing_id, FileKind.STAMPED_SCAN, found.placed)
@@ -115,7 +117,11 @@ def bind(s: Session, actor: Actor, filing_id: int, found: StampCheck, typed_code
         after=stamp.digest,
     )
     events.publish(s, events.FilingChanged(filing_id))
-    view = sheets.stamp_view(s, filing_id, filing.validated_digest)
+    return _bound(s, filing)
+
+
+def _bound(s: Session, filing: Filing) -> StampView:
+    view = sheets.stamp_view(s, filing.id or 0, filing.validated_digest)
     assert view is not None
     return view
 

@@ -16,6 +16,7 @@ from sqlmodel import Session, select
 
 from models import Cell, Filing, FilingVersion, StoredFile
 from models.enums import FilingStatus
+from services import audit
 from services.db import Database
 from tests.conftest import World
 from tests.faults import sound, worker
@@ -115,6 +116,7 @@ def test_nothing_answered_is_lost_and_nothing_is_half_done_when_a_process_is_kil
     db: Database, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: bool
 ) -> None:
     monkeypatch.setenv("LVCE_DATA_DIR", str(tmp_path / "data"))
+    db.write(audit.record, None, "create_admin", "user", world.admin.user_id)
     book = Book()
     deeds: dict[str, int] = {}
     lives = (200 if long else 12) if db.is_sqlite else (40 if long else 3)

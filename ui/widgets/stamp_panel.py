@@ -122,7 +122,7 @@ class _Panel:
         """Forget a scan that still waits for its code."""
         check, self.waiting_for_code = self.waiting_for_code, None
         if check is not None and check.placed is not None:
-            files.discard(check.placed)
+            await act.anonymously(files.discard, check.placed)
         self.found.clear()
 
     async def taken(self) -> None:
