@@ -54,7 +54,7 @@ def test_a_list_is_previewed_then_written_with_its_history(db: Database, world: 
     preview = shown(db, world.admin, content)
     assert [row.outcome for row in preview.rows] == [Outcome.NEW, Outcome.NEW]
     assert count(db) == before, "a preview writes nothing"
-    done = perform(db, importing.confirm, world.admin, preview)
+    done = perform(db, importing.import_roster, world.admin, preview)
     assert (done.written, done.known, done.refused, done.linked) == (2, 0, 0, 0)
 
     def look(s: Session) -> tuple[RosterEntry, RosterBatch, RosterChange]:
@@ -109,13 +109,13 @@ def test_what_is_on_the_list_already_is_not_listed_twice(db: Database, world: Wo
     preview = shown(db, world.admin, content)
     assert [row.outcome for row in preview.rows] == [Outcome.KNOWN, Outcome.NEW, Outcome.REFUSED]
     assert "第七批绿色制造名单" in preview.rows[0].message
-    perform(db, importing.confirm, world.admin, preview)
+    perform(db, importing.import_roster, world.admin, preview)
     with pytest.raises(Conflict, match="重新选择文件预览"):
-        perform(db, importing.confirm, world.admin, preview)
+        perform(db, importing.import_roster, world.admin, preview)
     again = shown(db, world.admin, content)
     assert again.count(Outcome.NEW) == 0
     with pytest.raises(Refusal, match="没有可以导入的行"):
-        perform(db, importing.confirm, world.admin, again)
+        perform(db, importing.import_roster, world.admin, again)
 
 
 def test_rows_find_their_registered_units_by_code_former_name_and_brackets(db: Database, world: World) -> None:
@@ -135,7 +135,7 @@ def test_rows_find_their_registered_units_by_code_former_name_and_brackets(db: D
     preview = shown(db, world.admin, content)
     assert [row.unit_name for row in preview.rows] == ["广州南粤精工制造有限公司", view.name, ""]
     assert "同名而代码不同" in preview.rows[2].message
-    perform(db, importing.confirm, world.admin, preview)
+    perform(db, importing.import_roster, world.admin, preview)
     mine = db.read(entries.of_unit, world.filer, Form.FACTORY)
     assert [(e.level, e.region_code) for e in mine] == [(Level.NATIONAL, "440106"), (Level.PROVINCIAL, "440106")]
 
@@ -179,7 +179,7 @@ def test_our_own_list_and_our_template_can_be_read_back(db: Database, world: Wor
 
 def test_who_is_missing_follows_the_imported_list_and_the_unit_can_begin(db: Database, world: World) -> None:
     content = table((1, "广州白云新材料有限公司", "", "广东省"))
-    perform(db, importing.confirm, world.province, shown(db, world.province, content))
+    perform(db, importing.import_roster, world.province, shown(db, world.province, content))
     query = ListQuery(Form.FACTORY, 2025, tab="missing", search="白云")
     assert db.read(lists.missing_page, world.county, query).total == 0, "the list only says the province"
     made = organisations.register_unit(db, registration(world))
@@ -198,14 +198,14 @@ def test_who_is_missing_follows_the_imported_list_and_the_unit_can_begin(db: Dat
 
 def test_a_group_sees_its_unregistered_subsidiary_as_missing(db: Database, world: World) -> None:
     content = table((1, "华岭能源佛山有限公司", "", "佛山市", "华岭能源集团有限公司"))
-    perform(db, importing.confirm, world.admin, shown(db, world.admin, content))
+    perform(db, importing.import_roster, world.admin, shown(db, world.admin, content))
     query = ListQuery(Form.FACTORY, 2025, tab="missing", search="佛山")
     assert db.read(lists.missing_page, world.group, query).total == 1
 
 
 def test_the_list_can_be_seen_as_of_a_day(db: Database, world: World) -> None:
     content = table((1, "甲乙有限公司", "", "广州市"))
-    perform(db, importing.confirm, world.admin, shown(db, world.admin, content))
+    perform(db, importing.import_roster, world.admin, shown(db, world.admin, content))
     on = {
         day: db.read(entries.page, world.county, EntryQuery(Form.FACTORY, day, search="甲乙")).total
         for day in (date(2024, 12, 19), date(2024, 12, 20))

@@ -61,6 +61,7 @@ MENU: tuple[Group, ...] = (
     Group(
         "管理",
         (
+            Entry("名单", "fact_check", "/roster", "/roster"),
             Entry("机构", "account_tree", "/organisations", "/organisations"),
             Entry("用户", "group", "/users", "/users"),
             Entry("填报安排", "event", "/settings", "/settings"),

@@ -1,6 +1,6 @@
 """名单导入: a published list (workbook or CSV) is read and judged row by row; what a person confirms is written at once.
 
-``preview`` writes nothing. ``confirm`` judges the same rows again in its one transaction, so that two people importing one
+``preview`` writes nothing. ``import_roster`` judges the same rows again in its one transaction, so that two people importing one
 list do not write it twice. The columns are found by their heads; where a row says nothing the batch of the page holds.
 """
 
@@ -130,7 +130,7 @@ def preview(db: Database, actor: Actor, batch: BatchForm, name: str, content: by
     return db.read(_judged, actor, batch, name, hashlib.sha256(content).hexdigest(), table[start:], columns)
 
 
-def confirm(s: Session, actor: Actor, shown: RosterPreview) -> Imported:
+def import_roster(s: Session, actor: Actor, shown: RosterPreview) -> Imported:
     """导入: every row of the preview that can be, in one transaction; what can not stays out."""
     authorize(actor, Power.IMPORT_ROSTER, Place(actor.organisation_id, actor.region_code))
     known = _Known(s, shown.batch.form)
@@ -266,7 +266,7 @@ def _row(
     where = said.get("region") or "".join(said.get(part, "") for part in ("province", "city", "county"))
     region = reference.find_region(where, actor.region_code[:2].ljust(6, "0") if actor.region_code else "")
     if not region:
-        raise Refusal(f"所在地区“{where[:40]}”认不出来。请写成“广东省广州市天河区”的样子，至少写到市。")
+        raise Refusal(f"所在地区“{where[:40]}”认不出来。请写成“广东省广州市天河区”的样子。")
     if reference.regions()[region].level == 1:
         message.append("只写到省，市、县的列表里看不到它，单位注册后按其所在地区补全")
     group_id = groups.get(names.normalise(said.get("group", "")))

@@ -80,7 +80,7 @@ def invite(s: Session, actor: Actor, form: Form, year: int, organisation_id: int
     audit.record(s, actor, "invite", "organisation", organisation_id, detail=detail)
 
 
-def withdraw(s: Session, actor: Actor, invitation_id: int) -> None:
+def withdraw_invitation(s: Session, actor: Actor, invitation_id: int) -> None:
     """撤销邀请, as long as the unit has not begun."""
     found = s.get(Invitation, invitation_id)
     if found is None:

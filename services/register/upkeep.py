@@ -7,10 +7,11 @@ from datetime import date, datetime
 
 from sqlmodel import Session, col, select
 
-from models import Organisation, RosterChange, RosterEntry
+from models import Organisation, RosterBatch, RosterChange, RosterEntry
 from models.enums import Form, Level, OrgKind, OrgStatus, RosterChangeKind
 from services import audit, clock
 from services.accounts import contacts
+from services.accounts.views import Choice
 from services.actors import Actor
 from services.errors import Conflict, NotFound, Refusal
 from services.forms import names, reference
@@ -99,7 +100,7 @@ def card(s: Session, actor: Actor, entry_id: int) -> EntryCard:
     )
 
 
-def add(s: Session, actor: Actor, new: NewEntry) -> int:
+def add_entry(s: Session, actor: Actor, new: NewEntry) -> int:
     """增补一条 to the list; it goes to the registered unit of that code or name, if there is one."""
     edit = _checked(s, actor, new.edit)
     called = " ".join(new.batch.split())
@@ -130,8 +131,8 @@ def add(s: Session, actor: Actor, new: NewEntry) -> int:
     return entry.id
 
 
-def correct(s: Session, actor: Actor, entry_id: int, version: int, edit: EntryEdit, source: str) -> None:
-    """更正 what was entered wrongly; a change of name by announcement is :func:`rename`."""
+def correct_entry(s: Session, actor: Actor, entry_id: int, version: int, edit: EntryEdit, source: str) -> None:
+    """更正 what was entered wrongly; a change of name by announcement is :func:`rename_entry`."""
     entry = _editable(s, actor, entry_id, version)
     edit = _checked(s, actor, edit)
     said = [
@@ -156,7 +157,9 @@ def correct(s: Session, actor: Actor, entry_id: int, version: int, edit: EntryEd
     )
 
 
-def rename(s: Session, actor: Actor, entry_id: int, version: int, name: str, on: date, document_number: str) -> None:
+def rename_entry(
+    s: Session, actor: Actor, entry_id: int, version: int, name: str, on: date, document_number: str
+) -> None:
     """更名 as announced; the former name stays in the history."""
     entry = _editable(s, actor, entry_id, version)
     name = contacts.name(name)
@@ -170,7 +173,9 @@ def rename(s: Session, actor: Actor, entry_id: int, version: int, name: str, on:
     _changed(s, actor, entry, RosterChangeKind.RENAMED, on, document, f"“{before}”更名为“{name}”")
 
 
-def remove(s: Session, actor: Actor, entry_id: int, version: int, reason: str, on: date, document_number: str) -> None:
+def remove_entry(
+    s: Session, actor: Actor, entry_id: int, version: int, reason: str, on: date, document_number: str
+) -> None:
     """移出名单 as announced."""
     entry = _editable(s, actor, entry_id, version)
     if entry.removed_on is not None:
@@ -185,7 +190,7 @@ def remove(s: Session, actor: Actor, entry_id: int, version: int, reason: str, o
     _changed(s, actor, entry, RosterChangeKind.REMOVED, on, document, reason)
 
 
-def restore(s: Session, actor: Actor, entry_id: int, version: int, reason: str) -> None:
+def restore_entry(s: Session, actor: Actor, entry_id: int, version: int, reason: str) -> None:
     """恢复 what was removed by mistake."""
     entry = _editable(s, actor, entry_id, version)
     if entry.removed_on is None:
@@ -196,7 +201,7 @@ def restore(s: Session, actor: Actor, entry_id: int, version: int, reason: str) 
     _changed(s, actor, entry, RosterChangeKind.RESTORED, clock.today(), document, "恢复到名单")
 
 
-def assign(s: Session, actor: Actor, entry_id: int, version: int, unit_id: int | None) -> None:
+def assign_entry(s: Session, actor: Actor, entry_id: int, version: int, unit_id: int | None) -> None:
     """对应单位 by hand, where neither code nor name tells whose it is; None: nobody's."""
     entry = _editable(s, actor, entry_id, version)
     unit = s.get(Organisation, unit_id) if unit_id is not None else None
@@ -229,6 +234,18 @@ def candidates(s: Session, actor: Actor, text: str) -> tuple[UnitMatch, ...]:
     return tuple(UnitMatch(unit.id or 0, unit.name, unit.credit_code) for unit in found)
 
 
+def groups(s: Session, actor: Actor) -> tuple[Choice, ...]:
+    """所属央企 to choose from."""
+    query = select(Organisation).where(Organisation.kind == OrgKind.GROUP, Organisation.status == OrgStatus.ACTIVE)
+    return tuple(Choice(group.id or 0, group.name) for group in s.exec(query.order_by(col(Organisation.name))))
+
+
+def batches(s: Session, actor: Actor, form: Form) -> tuple[str, ...]:
+    """Names of the batches there are (批次), newest first."""
+    query = select(RosterBatch.name).where(RosterBatch.form == form).order_by(col(RosterBatch.published_on).desc())
+    return tuple(dict.fromkeys(s.exec(query)))
+
+
 def give(entry: RosterEntry, unit: Organisation) -> None:
     """Make an entry a unit's own; where the list only says a province, the unit's region is more exact."""
     entry.organisation_id = unit.id
@@ -257,11 +274,20 @@ def note_change(
 def _changed(
     s: Session, actor: Actor, entry: RosterEntry, kind: RosterChangeKind, on: date, document: str, detail: str
 ) -> None:
+    """The line in the history and in the audit log, whose words are those of the use case."""
     entry.version += 1
     s.add(entry)
     note_change(s, actor, entry, kind, on, document, detail)
     words = f"名单{kind.caption}“{entry.listed_name}”：{detail}" + (f"；依据：{document}" if document else "")
-    audit.record(s, actor, "change_entry", "roster_entry", entry.id, detail=words)
+    audit.record(s, actor, _ACTS[kind], "roster_entry", entry.id, detail=words)
+
+
+_ACTS = {
+    RosterChangeKind.CORRECTED: "correct_entry",
+    RosterChangeKind.RENAMED: "rename_entry",
+    RosterChangeKind.REMOVED: "remove_entry",
+    RosterChangeKind.RESTORED: "restore_entry",
+}
 
 
 def _editable(s: Session, actor: Actor, entry_id: int, version: int) -> RosterEntry:

@@ -82,6 +82,10 @@ async def roster(request: Request, actor: Actor) -> Response:
     return _sent(await _drawn(excel.roster_workbook, lines, title), XLSX, f"{title}.xlsx")
 
 
+async def roster_template(request: Request, actor: Actor) -> Response:
+    return _sent(await _drawn(excel.roster_template), XLSX, "名单导入模板.xlsx")
+
+
 async def blank(request: Request, actor: Actor) -> Response:
     """空白表, for collecting figures offline."""
     snapshot = await act.read_as(actor, snapshots.snapshot, _number(request, "filing_id"), action=Action.EXPORT_EXCEL)
@@ -175,6 +179,7 @@ GUARDED = {
     "/download/energy-limit-standards": energy_limits,
     "/download/water-quota-standards": water_quotas,
     "/download/roster/{form}": roster,
+    "/download/roster-template": roster_template,
     "/download/blank/{filing_id}": blank,
     "/download/excel/{filing_id}": filled,
     "/download/pdf/{filing_id}": printed,

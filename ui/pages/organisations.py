@@ -11,7 +11,6 @@ from services import permissions
 from services.accounts import offices, organisations
 from services.accounts.views import OrganisationQuery, OrganisationRow, OrganisationView, TreeNode
 from services.actors import Actor
-from services.forms import reference
 from services.permissions import Power
 from ui import act, shell, words
 from ui.widgets import dialogs, fields
@@ -202,11 +201,7 @@ async def _create() -> None:
     with dialogs.dialog("新增主管部门或其他机构") as box:
         kind = ui.select(OFFICES, value=OrgKind.AUTHORITY, label="类别")
         name = fields.text("名称")
-        region = ui.select(
-            {r.code: reference.region_words(r.code) for r in reference.regions().values() if r.level <= 3},
-            label="所在地区",
-            with_input=True,
-        ).props("clearable input-debounce=200 virtual-scroll-slice-size=20")
+        region = fields.region("所在地区")
         region.bind_visibility_from(kind, "value", lambda value: value == OrgKind.AUTHORITY)
 
         async def create() -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import date
 
 from nicegui import ui
 
 from models.enums import Form
 from services import permissions
 from services.actors import Actor
-from services.errors import Refusal
 from services.forms import reference
 from services.permissions import Power
 from services.register import campaigns, schedule
@@ -124,14 +122,14 @@ def _extensions(found: Schedule) -> None:
 
 async def _ask_campaign(found: Schedule) -> bool:
     with dialogs.dialog("修改后，没有另定日期的地区都按新的日期") as box:
-        opens = _date("开放填报", found.opens_on)
-        due = _date("上报截止日", found.due_on)
-        locks = _date("停止接收", found.locks_on)
+        opens = fields.day("开放填报", found.opens_on)
+        due = fields.day("上报截止日", found.due_on)
+        locks = fields.day("停止接收", found.locks_on)
         source = fields.text("依据", found.source, hint="文件名称和文号")
 
         async def save() -> None:
             with fields.beside({"opens_on": opens, "due_on": due, "locks_on": locks, "source": source}):
-                dates = _day(opens, "opens_on"), _day(due, "due_on"), _day(locks, "locks_on")
+                dates = fields.day_of(opens, "opens_on"), fields.day_of(due, "due_on"), fields.day_of(locks, "locks_on")
                 await act.perform(schedule.set_campaign, found.form, found.year, *dates, source.value or "")
                 box.submit(True)
 
@@ -142,13 +140,13 @@ async def _ask_campaign(found: Schedule) -> bool:
 async def _ask_region(found: Schedule, code: str) -> bool:
     known = next((row for row in found.regions if row.region_code == code), None)
     with dialogs.dialog(f"修改后，{reference.region_words(code)}的单位都按新的日期") as box:
-        due = _date("上报截止日", known.due_on if known else found.due_on)
-        locks = _date("停止接收", known.locks_on if known else found.locks_on)
+        due = fields.day("上报截止日", known.due_on if known else found.due_on)
+        locks = fields.day("停止接收", known.locks_on if known else found.locks_on)
         source = fields.text("依据", known.source if known else "", hint="文件名称和文号")
 
         async def save() -> None:
             with fields.beside({"due_on": due, "locks_on": locks, "source": source}):
-                dates = _day(due, "due_on"), _day(locks, "locks_on")
+                dates = fields.day_of(due, "due_on"), fields.day_of(locks, "locks_on")
                 await act.perform(schedule.set_region_dates, found.form, found.year, code, *dates, source.value or "")
                 box.submit(True)
 
@@ -159,12 +157,12 @@ async def _ask_region(found: Schedule, code: str) -> bool:
 async def _ask_extension(found: Schedule) -> bool:
     with dialogs.dialog("批准后，该单位可以在延期日期前上报") as box:
         unit = fields.Finder("单位", _units)
-        until = _date("延期至", found.locks_on)
+        until = fields.day("延期至", found.locks_on)
         reason = ui.textarea("延期原因").props("rows=3 maxlength=500")
 
         async def save() -> None:
             with fields.beside({"organisation_id": unit.field, "until": until, "reason": reason}):
-                day = _day(until, "until")
+                day = fields.day_of(until, "until")
                 await act.perform(schedule.extend, found.form, found.year, unit.chosen, day, reason.value or "")
                 box.submit(True)
 
@@ -180,14 +178,3 @@ def _actions(box: ui.dialog, verb: str, save: Callable[[], Awaitable[None]]) -> 
     with ui.row().classes("lv-dialog-actions"):
         ui.button("返回", on_click=lambda: box.submit(None)).props("flat")
         ui.button(verb, on_click=act.busy(save))
-
-
-def _date(label: str, value: date) -> ui.input:
-    return ui.input(label, value=value.isoformat()).props("type=date stack-label")
-
-
-def _day(field: ui.input, name: str) -> date:
-    try:
-        return date.fromisoformat(field.value or "")
-    except ValueError:
-        raise Refusal("请选择日期，例如 2025-04-15。", field=name) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 from nicegui import ui
@@ -69,6 +70,30 @@ def text(
     if hint:
         field.props["hint"] = hint
     return field
+
+
+def day(label: str, value: date | None = None) -> ui.input:
+    """A date (日期)."""
+    return ui.input(label, value=value.isoformat() if value else "").props("type=date stack-label")
+
+
+def day_of(field: ui.input, name: str) -> date:
+    """What was chosen; raises a Refusal for ``name`` where nothing was."""
+    try:
+        return date.fromisoformat(field.value or "")
+    except ValueError:
+        raise Refusal("请选择日期，例如 2025-04-15。", field=name) from None
+
+
+def region(label: str, within: str = "", value: str = "") -> ui.select:
+    """One region of any level (地区), by typing a part of its name; ``within`` bounds it to a region and what lies below."""
+    options = {
+        code: reference.region_words(code)
+        for code, found in reference.regions().items()
+        if found.level <= 3 and (not within or within in reference.lineage(code))
+    }
+    select = ui.select(options, value=value if value in options else None, label=label, with_input=True)
+    return select.props("clearable input-debounce=200 virtual-scroll-slice-size=20")
 
 
 class Finder:
