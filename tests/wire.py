@@ -143,6 +143,9 @@ class WirePage:
             connected.set_exception(ConnectionResetError())
 
     def _deliver(self, message: Message) -> None:
+        kind, payload = message
+        if kind == "update":  # the page as it is now
+            self.elements.update({key: element for key, element in payload.items() if key.isdigit() and element})
         self.received.append(message)
         del self.received[:-200]
         for entry in tuple(self._waiting):

@@ -316,13 +316,16 @@ def _reset_page(
     base = plain.prefix(request)
     focus = dict.fromkeys(("username", "code", "new", "repeated"), "")
     focus[wrong if wrong in focus else "username"] = " autofocus"
+    rule = (
+        f'<p class="lv-field-hint">{escape(passwords.profile().words())}。</p>' if wrong != "new" else ""
+    )  # said above
     box = f"""<h2 class="lv-door-title">使用重置码</h2>
 {_said(trouble)}
 <form method="post" action="{base}/auth/reset" class="lv-door-form">
 <label for="username">用户名<input id="username" name="username" value="{escape(username)}" maxlength="60" autocomplete="username" required{focus["username"]}></label>
 <label for="code">重置码<input id="code" name="code" value="{escape(code)}" maxlength="40" autocomplete="off" autocapitalize="characters" spellcheck="false" required{focus["code"]}></label>
 <label for="new">新密码<input id="new" name="new" type="password" maxlength="{MOST_TYPED}" autocomplete="new-password" required{focus["new"]}></label>
-<p class="lv-field-hint">{escape(passwords.profile().words())}。</p>
+{rule}
 <label for="repeated">再次输入新密码<input id="repeated" name="repeated" type="password" maxlength="{MOST_TYPED}" autocomplete="new-password" required{focus["repeated"]}></label>
 <button class="lv-button" type="submit">设置新密码</button>
 </form>

@@ -42,7 +42,7 @@ async def security(actor: Actor) -> None:
             if safety.password_until is not None:
                 said += f"请在{words.day(safety.password_until)}前更换，到期后登录时必须修改。"
             ui.label(said)
-            ui.link("修改密码", "/password").classes("lv-text-button")
+            ui.link("修改密码", "/password")
 
     def _code(actor: Actor, safety: Safety) -> None:
         with shell.card(
@@ -50,7 +50,8 @@ async def security(actor: Actor) -> None:
         ):
             if not safety.with_code:
                 ui.label("没有启用。")
-                ui.button("启用动态口令", on_click=act.busy(enable))
+                with ui.element("div").classes("lv-row"):
+                    ui.button("启用动态口令", on_click=act.busy(enable))
                 return
             ui.label(f"已启用。恢复码还剩 {safety.recovery_left} 个。")
             with ui.element("div").classes("lv-row"):
@@ -63,10 +64,11 @@ async def security(actor: Actor) -> None:
     def _sign_ins(safety: Safety) -> None:
         with shell.card("已登录的地方"):
             for row in safety.sign_ins:
-                place = f"{row.address or '本机'}{'（当前登录）' if row.here else ''}"
-                shell.fact(place, f"{words.moment(row.since)}登录，最近操作 {words.moment(row.seen_at)}")
+                said = f"{words.moment(row.since)} 登录，最近操作 {words.moment(row.seen_at)}"
+                shell.fact(row.address or "本机", said + ("，当前登录" if row.here else ""))
             if len(safety.sign_ins) > 1:
-                ui.button("退出其他登录", on_click=act.busy(end_others)).props("outline")
+                with ui.element("div").classes("lv-row"):
+                    ui.button("退出其他登录", on_click=act.busy(end_others)).props("outline")
 
     async def enable() -> None:
         found = await _enrol(actor)

@@ -95,7 +95,7 @@ async def _reset(row: UserRow) -> None:
     ):
         return
     made = await act.perform(credentials.issue_reset, row.id)
-    until = f"{words.moment(made.expires_at)}前有效，只能用一次"
+    until = f"{words.moment(made.expires_at)} 前有效，只能用一次"
     await _show_once(f"“{made.name}”的重置码，只显示这一次", made.username, ("重置码", made.code), ("有效期", until))
 
 
