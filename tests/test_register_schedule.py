@@ -9,7 +9,7 @@ import pytest
 from models.enums import Form
 from services import inbox
 from services.db import Database
-from services.errors import Forbidden, NotFound, Refusal
+from services.errors import Conflict, Forbidden, NotFound, Refusal
 from services.perform import perform
 from services.register import campaigns, schedule
 from tests.conftest import World
@@ -68,13 +68,13 @@ def test_dates_that_make_no_sense_are_refused_at_their_field(
 
 
 def test_an_extension_binds_and_the_unit_is_told(sqlite_db: Database, sqlite_world: World) -> None:
-    until, unit = date(2025, 7, 1), sqlite_world.orgs["factory"]
+    until, unit = date(2025, 6, 30), sqlite_world.orgs["factory"]
     perform(sqlite_db, schedule.extend, sqlite_world.city, FORM, YEAR, unit, until, "厂房搬迁")
     window = sqlite_db.read(campaigns.window_of, FORM, YEAR, "440106", unit)
     assert window is not None
     assert window.last_day == until
     (message,) = sqlite_db.read(inbox.mine, sqlite_world.filer)
-    assert message.text == "广州市工业和信息化局同意延期至2025年7月1日，原因：厂房搬迁。"
+    assert message.text == "广州市工业和信息化局同意延期至2025年6月30日，原因：厂房搬迁。"
 
 
 @pytest.mark.parametrize(("who", "expected"), [("far_city", NotFound), ("filer", Forbidden), ("admin", Forbidden)])
@@ -88,10 +88,31 @@ def test_an_extension_is_granted_only_by_the_offices_above_the_unit(
 
 def test_an_extension_needs_a_reason_and_a_day_to_come(sqlite_db: Database, sqlite_world: World) -> None:
     unit = sqlite_world.orgs["factory"]
-    for until, reason, field in ((date(2025, 3, 19), "搬迁", "until"), (date(2025, 7, 1), " ", "reason")):
+    for until, reason, field in ((date(2025, 3, 19), "搬迁", "until"), (date(2025, 6, 30), " ", "reason")):
         with pytest.raises(Refusal) as refused:
             perform(sqlite_db, schedule.extend, sqlite_world.city, FORM, YEAR, unit, until, reason)
         assert refused.value.field == field
+
+
+def test_an_extension_lasts_no_longer_than_the_policy_allows(sqlite_db: Database, sqlite_world: World) -> None:
+    unit = sqlite_world.orgs["factory"]
+    with pytest.raises(Refusal, match="30 天") as refused:
+        perform(sqlite_db, schedule.extend, sqlite_world.city, FORM, YEAR, unit, date(2025, 7, 2), "搬迁")
+    assert refused.value.field == "until"
+
+
+def test_the_next_year_is_announced_once_by_the_administrator(sqlite_db: Database, sqlite_world: World) -> None:
+    args = (FORM, 2026, date(2026, 2, 10), date(2026, 4, 15), date(2026, 5, 31), "粤工信〔2026〕1号")
+    with pytest.raises(Forbidden):
+        perform(sqlite_db, schedule.announce, sqlite_world.province, *args)
+    perform(sqlite_db, schedule.announce, sqlite_world.admin, *args)
+    assert sqlite_db.read(schedule.years, sqlite_world.city, FORM) == (2026, 2025, 2024)
+    found = sqlite_db.read(schedule.schedule, sqlite_world.admin, FORM, 2026)
+    assert (found.due_on, found.has_form) == (date(2026, 4, 15), False)
+    with pytest.raises(Conflict, match="已经有了"):
+        perform(sqlite_db, schedule.announce, sqlite_world.admin, *args)
+    with pytest.raises(Refusal, match="年度应在"):
+        perform(sqlite_db, schedule.announce, sqlite_world.admin, FORM, 2041, *args[2:])
 
 
 def test_a_city_finds_its_own_units_and_no_others(sqlite_db: Database, sqlite_world: World) -> None:

@@ -25,6 +25,7 @@ PAGE_SIZE = 50
 CAPTIONS: Mapping[str, str] = {action.value: action.caption for action in Action} | {
     "add": "新增用户",
     "add_entry": "增补名单条目",
+    "announce": "新增年度填报安排",
     "apply_fix": "一键更正",
     "assign_entry": "对应名单的单位",
     "assign_experts": "分配专家",

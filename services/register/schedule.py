@@ -9,10 +9,10 @@ from sqlmodel import Session, col, select
 
 from models import Campaign, CampaignDate, Extension, Organisation, User
 from models.enums import Form, OrgKind, OrgStatus, Role
-from services import audit, clock, inbox
+from services import audit, clock, inbox, policy
 from services.actors import Actor, region_prefix
-from services.errors import NotFound, Refusal
-from services.forms import reference
+from services.errors import Conflict, NotFound, Refusal
+from services.forms import loader, reference
 from services.permissions import Place, Power, allowed, authorize, reach, region_scope
 from services.register import campaigns
 
@@ -59,6 +59,8 @@ class Schedule:
     can_edit: bool  # the dates of the whole campaign
     own_region: str  # the region whose dates the actor may set, "" if none
     can_extend: bool
+    can_invite: bool
+    has_form: bool  # the year's form (表样) is there to be filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ def schedule(s: Session, actor: Actor, form: Form, year: int) -> Schedule:
         actor.role in (Role.ADMIN, Role.MINISTRY),
         actor.region_code if allowed(actor, Power.RUN_CAMPAIGN, _own(actor)) and actor.region_code else "",
         allowed(actor, Power.EXTEND, Place(region_code=actor.region_code, group_id=actor.organisation_id)),
+        allowed(actor, Power.IMPORT_ROSTER, _own(actor)),
+        year in loader.years(form),
     )
 
 
@@ -93,6 +97,27 @@ def years(s: Session, actor: Actor, form: Form) -> tuple[int, ...]:
     """Years with a campaign, newest first (有填报安排的年度)."""
     found = s.exec(select(Campaign.year).where(Campaign.form == form).distinct()).all()
     return tuple(sorted(found, reverse=True))
+
+
+def announce(
+    s: Session, actor: Actor, form: Form, year: int, opens_on: date, due_on: date, locks_on: date, source: str
+) -> None:
+    """新增年度填报安排: by the administrator or the ministry; one a form and year."""
+    authorize(actor, Power.RUN_CAMPAIGN, Place())
+    today = clock.today().year
+    if not today - 1 <= year <= today + 1:
+        raise Refusal(f"年度应在 {today - 1} 到 {today + 1} 之间。", field="year")
+    if campaigns.campaign_of(s, form, year) is not None:
+        raise Conflict(f"{year}年度{form.caption}的填报安排已经有了，请直接修改日期。", field="year")
+    if opens_on >= due_on:
+        raise Refusal("开放填报的日期应早于上报截止日。", field="opens_on")
+    _check(due_on, locks_on, opens_on)
+    source = _source(source)
+    campaign = Campaign(form=form, year=year, opens_on=opens_on, due_on=due_on, locks_on=locks_on, source=source)
+    s.add(campaign)
+    s.flush()
+    detail = f"新增{year}年度{form.caption}填报安排（开放 / 截止 / 停止接收）{opens_on} / {due_on} / {locks_on}；依据：{source}"
+    audit.record(s, actor, "announce", "campaign", campaign.id, detail=detail)
 
 
 def set_campaign(
@@ -144,8 +169,11 @@ def extend(s: Session, actor: Actor, form: Form, year: int, organisation_id: int
     assert campaign.id is not None
     if until < clock.today():
         raise Refusal(f"延期的日期不能早于今天（{clock.today()}）。", field="until")
-    if (until - campaign.locks_on).days > LONGEST_DAYS:
-        raise Refusal("延期不能超过停止接收之后一年。", field="until")
+    most = int(policy.value(s, "review.extension.max_days", year=year, region_code=unit.region_code))
+    window = campaigns.window_of(s, form, year, unit.region_code, organisation_id)
+    locks_on = window.locks_on if window else campaign.locks_on
+    if (until - max(locks_on, clock.today())).days > most:
+        raise Refusal(f"延期最多到停止接收（{locks_on}）或今天之后 {most} 天。", field="until")
     reason = " ".join(reason.split())
     if not 2 <= len(reason) <= 500:
         raise Refusal("请填写延期原因（2 到 500 个字），会记入审计日志。", field="reason")

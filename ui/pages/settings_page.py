@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 
 from nicegui import ui
 
-from models.enums import Form
+from models.enums import Form, Level
 from services import permissions
 from services.actors import Actor
 from services.forms import reference
 from services.permissions import Power
-from services.register import campaigns, schedule
+from services.register import campaigns, invitations, schedule
+from services.register.invitations import InvitationRow
 from services.register.schedule import Schedule
 from ui import act, shell, words
 from ui.widgets import dialogs, fields
@@ -23,6 +24,14 @@ REGION_HEADS = (
     Head("due", "上报截止日"),
     Head("locks", "停止接收"),
     Head("source", "依据"),
+)
+INVITATION_HEADS = (
+    Head("unit", "单位名称"),
+    Head("region", "所在地区"),
+    Head("level", "层面"),
+    Head("reason", "原因"),
+    Head("by", "邀请人"),
+    Head("at", "邀请时间"),
 )
 EXTENSION_HEADS = (
     Head("unit", "单位名称"),
@@ -45,11 +54,34 @@ async def settings(actor: Actor, year: int = 0) -> None:
         if await _ask_extension(found):
             ui.navigate.reload()
 
-    primary = (lambda: ui.button("批准延期", icon="more_time", on_click=act.busy(extend))) if found.can_extend else None
+    async def invite() -> None:
+        if await _ask_invitation(found):
+            ui.navigate.reload()
+
+    async def announce() -> None:
+        if made := await _ask_year(found):
+            ui.navigate.to(f"/settings?year={made}")
+
+    def primary() -> None:
+        if found.can_edit:
+            ui.button("新增年度", icon="add", on_click=act.busy(announce)).props("outline")
+        if found.can_invite:
+            ui.button("邀请填报", on_click=act.busy(invite)).props("outline")
+        if found.can_extend:
+            ui.button("批准延期", icon="more_time", on_click=act.busy(extend))
+
     with shell.frame(actor, title="填报安排", path="/settings", year=chosen, years=years, primary=primary):
+        if not found.has_form:
+            shell.banner(
+                f"还没有{found.year}年度{found.form.caption}的表样，单位暂时不能新增。请系统管理员按说明放入表样后重新启动。",
+                "warning",
+                "warning",
+            )
         _campaign(found)
         _regions(found)
         _extensions(found)
+        if found.can_invite:
+            _invitations(await act.read(invitations.listing, form, chosen))
 
 
 def _campaign(found: Schedule) -> None:
@@ -117,6 +149,29 @@ def _extensions(found: Schedule) -> None:
         )
 
 
+def _invitations(rows: tuple[InvitationRow, ...]) -> None:
+    async def withdraw(row_id: int, _: str) -> None:
+        name = next(row.unit_name for row in rows if row.id == row_id)
+        if await dialogs.confirm(f"撤销后，“{name}”不能再新增动态管理表", verb="撤销邀请", dangerous=True):
+            await act.perform(invitations.withdraw_invitation, row_id)
+            ui.navigate.reload()
+
+    with shell.card("邀请填报", note="没有列入名单、但需要填报的单位，例如拟列入的。列入名单的单位不需要邀请。"):
+        DataTable(INVITATION_HEADS, label="邀请填报", empty="还没有邀请过。", on_act=withdraw).show(
+            {
+                "id": row.id,
+                "unit": row.unit_name,
+                "region": row.region_name,
+                "level": row.level.caption,
+                "reason": row.reason,
+                "by": row.invited_by,
+                "at": words.moment(row.invited_at),
+                "actions": [RowAction("withdraw", "撤销邀请", row.kept, danger=True)],
+            }
+            for row in rows
+        )
+
+
 # --- dialogs --------------------------------------------------------------------------------------------------------
 
 
@@ -134,6 +189,51 @@ async def _ask_campaign(found: Schedule) -> bool:
                 box.submit(True)
 
         _actions(box, "保存日期", save)
+    return bool(await box)
+
+
+async def _ask_year(found: Schedule) -> int:
+    """The year after the one shown, with its dates a year later."""
+    later = [
+        day.replace(year=day.year + 1, day=min(day.day, 28) if day.month == 2 else day.day)
+        for day in (found.opens_on, found.due_on, found.locks_on)
+    ]
+    with dialogs.dialog(f"新增后，{found.form.caption}名单上的单位可以在开放日期起填报") as box:
+        year = ui.number("年度", value=found.year + 1, precision=0)
+        opens, due, locks = (
+            fields.day(label, day) for label, day in zip(("开放填报", "上报截止日", "停止接收"), later, strict=True)
+        )
+        source = fields.text("依据", hint="文件名称和文号")
+
+        async def save() -> None:
+            with fields.beside({"year": year, "opens_on": opens, "due_on": due, "locks_on": locks, "source": source}):
+                dates = (
+                    fields.day_of(opens, "opens_on"),
+                    fields.day_of(due, "due_on"),
+                    fields.day_of(locks, "locks_on"),
+                )
+                number = int(year.value or 0)
+                await act.perform(schedule.announce, found.form, number, *dates, source.value or "")
+                box.submit(number)
+
+        _actions(box, "新增年度", save)
+    return int(await box or 0)
+
+
+async def _ask_invitation(found: Schedule) -> bool:
+    with dialogs.dialog(f"邀请后，该单位可以填报{found.year}年度{found.form.caption}动态管理表") as box:
+        unit = fields.Finder("单位", _units)
+        level = ui.select({lv: lv.caption for lv in Level}, value=Level.MUNICIPAL, label="按哪个层面办理")
+        reason = ui.textarea("邀请原因").props("rows=3 maxlength=500")
+
+        async def save() -> None:
+            with fields.beside({"organisation_id": unit.field, "reason": reason}):
+                await act.perform(
+                    invitations.invite, found.form, found.year, unit.chosen, Level(level.value), reason.value or ""
+                )
+                box.submit(True)
+
+        _actions(box, "邀请填报", save)
     return bool(await box)
 
 
