@@ -27,6 +27,7 @@ def test_a_deployment_behind_a_proxy_and_a_demo_on_loopback_are_sound(tmp_path: 
     assert weaknesses(tmp_path, **SOUND) == ()
     assert weaknesses(tmp_path, LVCE_DEMO="1") == ()
     assert weaknesses(tmp_path, LVCE_DEMO="1", LVCE_CLOCK_FILE="/clock") == ()
+    assert weaknesses(tmp_path, LVCE_DEMO="1", LVCE_DATABASE_URL="postgresql://demo:demo@127.0.0.1/demo") == ()
 
 
 @pytest.mark.parametrize(
