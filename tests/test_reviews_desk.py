@@ -179,7 +179,7 @@ def test_an_expert_reads_what_was_assigned_and_says_so(db: Database, world: Worl
     db.write(opinions.submit_opinion, world.expert, filing_id, "指标可信。", Grade.B)
     view = db.read(desk.review, world.city, filing_id)
     assert [(e.expert_name, e.grade, e.opinion) for e in view.experts] == [("顾喆", Grade.B, "指标可信。")]
-    assert "已分配专家 1 人，已提交意见 1 份" in next(step.notes for step in view.head.steps if step.tier == "city")
+    assert "专家意见 1/1 份" in next(step.notes for step in view.head.steps if step.tier == "city")
     db.write(filing_kit.pass_up, filing_id, world.city)
     with pytest.raises(Conflict, match="分配任务的主管部门已经办结"):
         db.write(opinions.submit_opinion, world.expert, filing_id, "再想想", Grade.C)

@@ -454,6 +454,8 @@ def _close_tabs(sign_in_ids: set[int], reason: str) -> None:
     for found in tuple(house().tabs.values()):
         if found.actor and found.actor.sign_in_id in sign_in_ids and not found.renewing:
             found.ended = True
+            if reason == "signed_out":  # what is not saved yet goes with the person, in every tab
+                found.client.run_javascript("window.dispatchEvent(new Event('lvce:logout'))")
             found.client.open(f"/login?ended={reason}&next={quote(_target(found.client.request))}")
             house().cut(found)
 

@@ -24,8 +24,10 @@ from services.errors import Refusal
 from ui import act, plain
 from ui.widgets.chips import chip
 
+# What is not saved yet belongs to who signs out: the open sheet forgets it, and so does the tab.
 _CLEAR_TYPED = (
-    "for (const k of Object.keys(sessionStorage)) if (k.startsWith('lvce:sheet:')) sessionStorage.removeItem(k);"
+    "window.dispatchEvent(new Event('lvce:logout'));"
+    " for (const k of Object.keys(sessionStorage)) if (k.startsWith('lvce:sheet:')) sessionStorage.removeItem(k);"
 )
 _TOGGLE = (
     "() => { const r = document.documentElement, on = r.classList.toggle('lv-narrow');"

@@ -42,7 +42,7 @@ export default {
                 <div :class="'lv-step lv-step-' + r.steps[c.tier].kind" :title="r.steps[c.tier].hint">
                   {{ r.steps[c.tier].text }}<span v-if="r.steps[c.tier].when" class="lv-td-sub lv-inline">{{ r.steps[c.tier].when }}</span>
                 </div>
-                <div v-if="r.steps[c.tier].notes" class="lv-td-sub" :title="r.steps[c.tier].hint">{{ r.steps[c.tier].notes }}</div>
+                <div v-for="n in r.steps[c.tier].notes" :key="n" class="lv-td-sub" :title="r.steps[c.tier].hint">{{ n }}</div>
               </template>
               <template v-else-if="c.key === 'risk'">
                 <span class="lv-risk" tabindex="0" :data-reason="r.riskWords" :aria-label="'风险分 ' + r.risk + '，' + r.riskWords">{{ r.risk }}</span>

@@ -370,5 +370,5 @@ def _notes(step: Step, tasks: Sequence[ExpertTask]) -> tuple[str, ...]:
     letter = ("推荐文件已上传 ⊙",) if step.letter_file_id else ()
     if tasks:
         given = sum(task.submitted_at is not None for task in tasks)
-        return (*letter, f"已分配专家 {len(tasks)} 人，已提交意见 {given} 份")
+        return (*letter, f"专家意见 {given}/{len(tasks)} 份")
     return (*letter, "未分配专家" if step.tier is Tier.MINISTRY else "未组织专家评审(可选)")

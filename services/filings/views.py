@@ -84,7 +84,7 @@ class StepView:
     status: StepStatus
     authority_name: str
     decided_at: datetime | None = None
-    notes: tuple[str, ...] = ()  # 推荐文件已上传, 未组织专家评审(可选), 未分配专家 …
+    notes: tuple[str, ...] = ()  # 推荐文件已上传 ⊙, 专家意见 1/2 份, 未组织专家评审(可选), 未分配专家
     opinion: str = ""
     decided_by: str = ""
     letter_file_id: int | None = None

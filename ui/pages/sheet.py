@@ -14,14 +14,14 @@ from services.errors import Refusal, SignedOut
 from services.filings import desk, sheets
 from services.filings.views import FilingHead, SheetPatch, SheetView
 from ui import act, shell, words
-from ui.widgets import filing_actions, filing_files, import_dialog, questions, stamp_panel
+from ui.widgets import filing_actions, filing_files, form_sheet, import_dialog, questions, stamp_panel
 from ui.widgets.form_sheet import CellsEvent, FormSheet, NoteEvent, layout_json, sheet_json
 
-DOWNLOADS = (
-    ("能耗限额标准清单.xlsx", "/download/energy-limit-standards"),
-    ("取水定额标准清单.xlsx", "/download/water-quota-standards"),
-    ("绿色工厂名单.xlsx", "/download/roster/{form}"),
-)
+# Lists to fill the form by: where its rows are chosen from them.
+STANDARDS = {
+    "energy_limit_standards": ("能耗限额标准清单.xlsx", "/download/energy-limit-standards"),
+    "water_quota_standards": ("取水定额标准清单.xlsx", "/download/water-quota-standards"),
+}
 
 
 @act.page("/filing/{filing_id}", title="动态管理表", roles=UNIT_ROLES)
@@ -31,8 +31,28 @@ async def sheet_page(actor: Actor, filing_id: int, tab: str = "sheet", cell: str
     title = f"{head.year}年度{head.form.caption}动态管理表"
     back = f"/filings/{head.form.value}"
     tone, _ = words.TONES[head.status]
-    with shell.frame(actor, title=title, path=back, status=(tone, head.status_caption), note=head.number):
+    with shell.frame(
+        actor,
+        title=title,
+        path=back,
+        status=(tone, head.status_caption),
+        note=head.number,
+        primary=lambda: _downloads(view),
+    ):
         await _SheetPage(actor, view, back, cell).build(tab)
+
+
+def _downloads(view: SheetView) -> None:
+    """The lists and the empty form (下载), beside the title as in the manual."""
+    head = view.head
+    asked = {row["reference"] for row in form_sheet.rows(view.layout)}
+    offered = [STANDARDS[name] for name in STANDARDS if name in asked]
+    offered.append((f"{head.form.caption}名单.xlsx", f"/download/roster/{head.form.value}"))
+    offered.append(("空白表.xlsx", f"/download/blank/{head.id}"))
+    with ui.element("nav").classes("lv-downloads").props('aria-label="下载"'):
+        ui.icon("download").props("aria-hidden=true")
+        for name, path in offered:
+            ui.link(name, path)
 
 
 class _SheetPage:
@@ -49,10 +69,6 @@ class _SheetPage:
                 for key, caption in names.items():
                     ui.tab(key, caption)
             ui.element("div").classes("lv-space")
-            with ui.button("下载", icon="download").props("flat"), ui.menu():
-                for name, path in DOWNLOADS:
-                    ui.menu_item(name, on_click=lambda p=path: ui.navigate.to(p.format(form=self.head.form.value)))
-                ui.menu_item("空白表.xlsx", on_click=lambda: ui.navigate.to(f"/download/blank/{self.head.id}"))
             if self.head.version_no:
                 history = f"/filing/{self.head.id}/history"
                 ui.button("历次上报", icon="history", on_click=lambda: ui.navigate.to(history)).props("flat")
@@ -144,6 +160,7 @@ class _SheetPage:
 
     async def save(self) -> None:
         moment = await act.perform(desk.save_draft, self.head.id)
+        self.sheet.saved(moment)
         act.done(f"已暂存 {clock.local(moment):%H:%M}。可以随时回来继续填写，暂存的内容不会上报。")
 
     async def validate(self) -> None:

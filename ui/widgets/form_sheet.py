@@ -29,7 +29,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -145,6 +145,10 @@ class FormSheet(ui.element, component=MODULES / "form_sheet.js"):
         self.last_patch = patch
         self.run_method("patch", patch)
 
+    def saved(self, moment: datetime) -> None:
+        """暂存: the saved mark says when."""
+        self.patch({"savedAt": _time(moment)})
+
     def focus_cell(self, address: str) -> None:
         self.run_method("focusCell", address)
 
@@ -181,6 +185,11 @@ class FormSheet(ui.element, component=MODULES / "form_sheet.js"):
 def layout_json(layout: Mapping[str, Any]) -> str:
     """The layout of ``services.forms.layout.of`` as text; the same text object for every page of one form and year."""
     return _shared(json.dumps(layout, ensure_ascii=False, separators=(",", ":"), sort_keys=True))
+
+
+def rows(layout: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Every row of a layout, in the order of the form."""
+    return (row for part in layout["parts"] for section in part["sections"] for row in section["rows"])
 
 
 @functools.lru_cache(maxsize=32)

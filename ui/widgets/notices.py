@@ -1,4 +1,4 @@
-"""Notices at the top right (提示): at most three; a success goes by itself, an error stays until it is dismissed."""
+"""Notices in the head (提示): at most three, the newest in sight; a success goes by itself, an error stays until dismissed."""
 
 from __future__ import annotations
 

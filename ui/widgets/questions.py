@@ -15,7 +15,7 @@ from services.filings import sheets
 from services.filings.views import ActionView, FilingHead, QuestionView
 from services.reviews import questions
 from ui import act, shell, words
-from ui.widgets import dialogs, filing_actions
+from ui.widgets import dialogs, filing_actions, form_sheet
 from ui.widgets.chips import chip
 
 
@@ -268,8 +268,10 @@ async def ask(filing_id: int, address: str, place: str) -> None:
 
 def row_words(layout: Mapping[str, Any]) -> dict[str, str]:
     """The rows of a form, key → words, in its order: 氨氮（排放量）."""
-    rows = (row for part in layout["parts"] for section in part["sections"] for row in section["rows"])
-    return {row["key"]: row["label"] + (f"（{row['parameter']}）" if row.get("parameter") else "") for row in rows}
+    return {
+        row["key"]: row["label"] + (f"（{row['parameter']}）" if row.get("parameter") else "")
+        for row in form_sheet.rows(layout)
+    }
 
 
 def place_words(rows: Mapping[str, str], address: str) -> str:

@@ -14,6 +14,7 @@ from models.enums import TIERS, Action, FilingStatus, StepStatus
 from services import clock
 from services.filings.views import ActionView, FilingRow, StepView
 from ui import words
+from ui.widgets import notices
 
 COMPONENT = Path(__file__).parents[2] / "assets" / "static" / "tier_table.js"
 
@@ -72,7 +73,7 @@ class TierTable(ui.element, component=COMPONENT):
         self._ids: frozenset[int] = frozenset()
         self.on("act", self._act)
         self.on("sort", self._sort)
-        self.on("refused", lambda e: ui.notify(str(e.args)[:300], type="warning", position="top-right"))
+        self.on("refused", lambda e: notices.show("warning", str(e.args)[:300]))
         if on_picked:
             self.on("picked", self._picked)
 
@@ -152,13 +153,13 @@ def _notes(row: FilingRow) -> list[str]:
     ]
 
 
-def _step(step: StepView) -> dict[str, str]:
+def _step(step: StepView) -> dict[str, object]:
     moment = clock.local(step.decided_at).strftime("%m-%d") if step.decided_at else ""
     return {
         "text": step.status.caption,
         "kind": STEP_KINDS[step.status],
         "when": moment,
-        "notes": "，".join(step.notes),
+        "notes": step.notes,
         "hint": "　".join(filter(None, (step.authority_name, words.moment(step.decided_at, ""), *step.notes))),
     }
 

@@ -1,0 +1,111 @@
+"""What must be readable and reachable on an office's small screen (1366×768), on the pages around a filing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.journeys.conftest import House
+
+pytestmark = pytest.mark.browser
+
+LIST = "/filings/green_factory"
+
+
+def open_sheet(page: Page) -> None:
+    page.goto(LIST)
+    page.get_by_role("button", name="编辑动态管理表").first.click()
+    expect(page.locator('.lvs-root[data-ready="1"]')).to_be_visible()
+
+
+def test_every_note_under_a_tier_has_a_line_of_its_own_and_no_column_is_hidden(house: House, visit: Any) -> None:
+    page = visit(house.account("CITY", "广州"))
+    page.goto(f"{LIST}?tab=all")
+    cell = page.locator("[data-column=city]").filter(has_text="推荐文件已上传").first
+    for note in ("推荐文件已上传 ⊙", "未组织专家评审(可选)"):
+        line = cell.get_by_text(note, exact=True)
+        expect(line).to_be_visible()
+        assert line.evaluate("box => box.scrollWidth <= box.clientWidth")
+    assert page.locator(".lv-tiers-box").evaluate("box => box.scrollWidth <= box.clientWidth")
+    expect(page.get_by_role("columnheader", name="风险分")).to_be_in_viewport()
+
+
+def test_a_refused_button_of_a_row_shows_its_reason_whole(house: House, visit: Any) -> None:
+    page = visit(house.account("CITY", "广州"))
+    page.goto(f"{LIST}?tab=all")
+    refused = page.locator(".lv-actions [data-reason]").first
+    refused.hover()
+    over = refused.evaluate(
+        """button => {
+            const tip = getComputedStyle(button, "::after"), at = button.getBoundingClientRect();
+            const y = at.bottom + 4 + parseFloat(tip.height) / 2;
+            return [20, 60, 100].map((left) => document.elementFromPoint(at.right - left, y) === button);
+        }"""
+    )
+    assert all(over)
+
+
+def test_notices_cover_no_button_and_the_newest_is_in_sight(house: House, visit: Any) -> None:
+    page = visit(house.account("CITY", "广州"))
+    page.goto(f"{LIST}?tab=all")
+    refused = page.locator(".lv-actions [data-reason]")
+    reasons = []
+    for row in (0, 1):
+        reasons.append(refused.nth(row).get_attribute("data-reason"))
+        refused.nth(row).dispatch_event("click")
+        expect(page.locator(".lv-notice:visible")).to_contain_text(str(reasons[-1]))
+    assert reasons[0] != reasons[1]
+    expect(page.locator(".lv-notice:visible")).to_have_count(1)
+    notice = page.locator(".lv-notice:visible").bounding_box()
+    assert notice is not None
+    for button in page.locator("button:visible, a:visible, input:visible").all():
+        if button.evaluate("button => button.closest('.lv-notices') !== null"):
+            continue
+        box = button.bounding_box()
+        if box is None or not box["width"]:
+            continue
+        apart = (
+            box["x"] >= notice["x"] + notice["width"]
+            or box["x"] + box["width"] <= notice["x"]
+            or box["y"] >= notice["y"] + notice["height"]
+            or box["y"] + box["height"] <= notice["y"]
+        )
+        assert apart, button.inner_text()
+    page.locator(".lv-notice:visible").get_by_role("button", name="关闭提示").click()
+    expect(page.locator(".lv-notice:visible")).to_contain_text(str(reasons[0]))
+
+
+def test_the_lists_to_fill_the_form_by_are_in_the_top_bar(house: House, visit: Any) -> None:
+    page = visit(house.account("FILER", "广州南粤精工"))
+    open_sheet(page)
+    for name in ("能耗限额标准清单.xlsx", "取水定额标准清单.xlsx", "绿色工厂名单.xlsx"):
+        with page.expect_download() as found:
+            page.get_by_role("link", name=name, exact=True).click()
+        assert found.value.suggested_filename == name
+    for name in ("导出为EXCEL", "导入EXCEL", "导出为PDF", "暂存", "验证并保存"):
+        expect(page.get_by_role("button", name=name, exact=True)).to_be_in_viewport(ratio=1)
+    for name in ("表1: 动态管理表", "更多附件"):
+        expect(page.get_by_role("tab", name=name, exact=True)).to_be_in_viewport(ratio=1)
+
+
+def test_signing_out_forgets_what_was_not_saved(house: House, visit: Any) -> None:
+    page = visit(house.account("FILER", "广州南粤精工"))
+    open_sheet(page)
+    page.evaluate(  # the edit stays on its way, everything else works
+        """() => {
+            const send = window.socket.emit;
+            window.socket.emit = (...what) => JSON.stringify(what).includes("changes") || send.apply(window.socket, what);
+            addEventListener("beforeunload", () => localStorage.setItem("left behind", window.__sheet.pending));
+        }"""
+    )
+    page.locator('[data-address="land_area:2024"]').click()
+    page.keyboard.type("345")
+    page.keyboard.press("Enter")
+    expect(page.locator(".lvs-root")).to_have_attribute("data-pending", "1")
+    page.locator(".lv-person").click()
+    page.get_by_text("退出登录").click()
+    page.wait_for_url("**/login?ended=signed_out*")
+    assert page.evaluate("localStorage.getItem('left behind')") == "0"
+    assert "lvce" not in page.evaluate("JSON.stringify(sessionStorage)")
