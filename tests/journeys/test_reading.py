@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -106,6 +107,6 @@ def test_signing_out_forgets_what_was_not_saved(house: House, visit: Any) -> Non
     expect(page.locator(".lvs-root")).to_have_attribute("data-pending", "1")
     page.locator(".lv-person").click()
     page.get_by_text("退出登录").click()
-    page.wait_for_url("**/login?ended=signed_out*")
+    page.wait_for_url(re.compile("/login\\?ended=signed_out"))
     assert page.evaluate("localStorage.getItem('left behind')") == "0"
     assert "lvce" not in page.evaluate("JSON.stringify(sessionStorage)")
