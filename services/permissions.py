@@ -162,6 +162,11 @@ def relation(actor: Actor, subject: Subject) -> Relation:
     return Relation.PAST if own in DECIDED else Relation.UPCOMING
 
 
+def sees_contacts(where: Relation) -> bool:
+    """Whose papers and files bear telephones and addresses in full (联系方式): the unit's, and the offices' that review it."""
+    return where in (Relation.OWN, Relation.HANDLING, Relation.PAST, Relation.UPCOMING)
+
+
 def covers(actor: Actor, region_code: str, group_id: int | None = None) -> bool:
     """Whether something lies in the office's region or group (管辖)."""
     if actor.role is Role.MINISTRY:

@@ -130,6 +130,8 @@ OPENLY = frozenset(
         Action.RECALL,
         Action.DELETE,
         Action.RESTORE,
+        Action.EXPORT_PDF,
+        Action.EXPORT_EXCEL,
     }
 )
 HEADED = frozenset({Action.FORWARD, Action.APPROVE, Action.SEND_BACK, Action.TRANSFER})

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from models import Organisation
 from services.errors import Refusal
+from services.filings.views import Difference
 from services.forms import names, reference
+from services.forms.findings import CellValue
+from services.forms.template import Address
+
+FIELDS = frozenset({"telephone", "mobile", "email"})  # of a unit's profile and of its form alike
 
 # domain facts of the official form: 12345678, 020-83133361 and 010-68205340 are all accepted there
 _TELEPHONE = re.compile(r"(0\d{2,3}-?)?\d{7,8}(-\d{1,6})?")
@@ -91,6 +98,23 @@ def masked(text: str) -> str:
         return "*" * len(text)
     head = 3 if _MOBILE.fullmatch(text) else max(len(text) - 8, 0)
     return f"{text[:head]}****{text[-4:]}" if len(text) > head + 4 else f"****{text[-4:]}"
+
+
+def masked_cells(cells: Mapping[Address, CellValue]) -> dict[Address, CellValue]:
+    """The cells of a form with its contacts masked."""
+    return {
+        address: replace(cell, text=masked(cell.text), value=masked(cell.value)) if address.field in FIELDS else cell
+        for address, cell in cells.items()
+    }
+
+
+def masked_differences(found: Iterable[Difference]) -> tuple[Difference, ...]:
+    return tuple(
+        replace(one, before=masked(one.before), after=masked(one.after))
+        if Address.parse(one.address).field in FIELDS
+        else one
+        for one in found
+    )
 
 
 def contacts_of(place: Organisation, *, plain: bool) -> tuple[str, str, str]:

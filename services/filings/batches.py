@@ -17,6 +17,7 @@ from sqlmodel import Session, col
 from models import Filing, FilingVersion
 from models.enums import CellKind, FilingStatus, Form
 from services import audit, clock, inbox, permissions
+from services.accounts import contacts
 from services.actors import Actor
 from services.db import Database
 from services.documents import batches
@@ -279,7 +280,9 @@ def _read(s: Session, actor: Actor, ids: Sequence[int]) -> Mapping[int, _One]:
     )
     return {
         filing.id: _One(
-            working.template_of(s, version.template_digest), working.thaw_cells(version.cells), _about(filing, version)
+            working.template_of(s, version.template_digest),
+            contacts.masked_cells(working.thaw_cells(version.cells)),
+            _about(filing, version),
         )
         for filing, version in s.execute(query)
     }

@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +28,10 @@ from services.db import Database
 from services.documents import scan, spreadsheet
 from services.errors import Forbidden, NotFound, Refusal, Unavailable
 from services.filings import standing
-from services.filings.views import ActionView, FileView
+from services.filings.standing import Standing
+from services.filings.views import FileView
 from services.perform import perform
+from services.workflow.facts import Relation
 
 MB = 1024 * 1024
 LONGEST_NAME = 120
@@ -209,12 +211,12 @@ def remove(s: Session, actor: Actor, file_id: int) -> None:
 def listing(s: Session, actor: Actor, filing_id: int) -> tuple[FileView, ...]:
     """The files of a filing that these eyes may see (附件清单), oldest first; raises NotFound or Forbidden."""
     _, known = standing.require(s, actor, Action.VIEW, filing_id)
-    return files_of(s, actor, filing_id, known.actions)
+    return files_of(s, actor, filing_id, known)
 
 
-def files_of(s: Session, actor: Actor, filing_id: int, actions: Iterable[ActionView]) -> tuple[FileView, ...]:
-    """The same for who has been found to see the filing, with ``actions`` of it."""
-    may_attach = any(choice.action is Action.ATTACH and choice.enabled for choice in actions)
+def files_of(s: Session, actor: Actor, filing_id: int, known: Standing) -> tuple[FileView, ...]:
+    """The same for who has been found to see the filing."""
+    may_attach = any(choice.action is Action.ATTACH and choice.enabled for choice in known.actions)
     query = (
         select(StoredFile, col(User.name))
         .join(User, col(User.id) == col(StoredFile.uploaded_by_id))
@@ -224,7 +226,7 @@ def files_of(s: Session, actor: Actor, filing_id: int, actions: Iterable[ActionV
     return tuple(
         view(row, by, removable=may_attach and row.kind in REMOVABLE and row.organisation_id == actor.organisation_id)
         for row, by in s.execute(query)
-        if not (actor.is_unit and row.kind in NOT_FOR_UNITS)
+        if _for(actor, known.relation, row.kind)
     )
 
 
@@ -312,11 +314,18 @@ def _authorized(s: Session, actor: Actor, filing_id: int | None, kind: FileKind)
     return actor.organisation_id
 
 
+def _for(actor: Actor, where: Relation, kind: FileKind) -> bool:
+    """Whether files of this kind are for these eyes; a stamped scan shows the contacts in full."""
+    if actor.is_unit:
+        return kind not in NOT_FOR_UNITS
+    return kind is not FileKind.STAMPED_SCAN or permissions.sees_contacts(where)
+
+
 def _may_read(s: Session, actor: Actor, row: StoredFile) -> None:
     if row.filing_id is not None:
-        if actor.is_unit and row.kind in NOT_FOR_UNITS:
+        _, known = standing.require(s, actor, Action.VIEW, row.filing_id)
+        if not _for(actor, known.relation, row.kind):
             raise NotFound
-        standing.require(s, actor, Action.VIEW, row.filing_id)
         return
     place = permissions.place_of(s.get_one(Organisation, row.organisation_id))
     if not any(permissions.allowed(actor, power, place) for power in _LICENSE_READERS):

@@ -10,6 +10,7 @@ from sqlmodel import Session, col
 
 from models import Filing, FilingVersion, Organisation, Question, Stamp, StoredFile
 from models.enums import Action, QuestionStatus
+from services.accounts import contacts
 from services.actors import Actor
 from services.errors import NotFound
 from services.filings import files, opening, room, standing, working
@@ -41,7 +42,7 @@ def sheet(s: Session, actor: Actor, filing_id: int) -> SheetView:
     top = _head(s, actor, filing, known, loaded.sheet.digest())
     scope = None if loaded.scope is None else frozenset(map(str, loaded.scope))
     findings = working.finding_views(loaded.sheet, loaded.notes)
-    page = _page(s, actor, top, filing, loaded.sheet, findings, scope if top.editable else NOTHING_EDITABLE)
+    page = _page(s, actor, top, filing, known, loaded.sheet, findings, scope if top.editable else NOTHING_EDITABLE)
     if top.editable:
         room.offer(s, loaded, known.window)
     return page
@@ -89,7 +90,7 @@ def _frozen(s: Session, actor: Actor, filing: Filing, known: Standing, version: 
     cells = working.thaw_cells(version.cells)
     findings = tuple(map(_thaw, version.findings))
     shown = tuple(f for f in findings if not (actor.is_unit and f.rule in _reviewers_rules(template)))
-    return _page(s, actor, top, filing, Sheet(template, cells, Context()), shown, NOTHING_EDITABLE)
+    return _page(s, actor, top, filing, known, Sheet(template, cells, Context()), shown, NOTHING_EDITABLE)
 
 
 def _head(
@@ -136,11 +137,15 @@ def _page(
     actor: Actor,
     top: FilingHead,
     filing: Filing,
+    known: Standing,
     sheet: Sheet,
     findings: tuple[FindingView, ...],
     editable: frozenset[str] | None,
 ) -> SheetView:
     cells = {**sheet.cells, **sheet.derived}
+    previous = _previous(s, filing, sheet.template)
+    if not actor.is_unit:  # an office asks for the contacts, which is an act of its own
+        cells, previous = contacts.masked_cells(cells), {**previous, **_masked(previous)}
     return SheetView(
         head=top,
         layout=layout_of(sheet.template),
@@ -149,8 +154,8 @@ def _page(
         findings=findings,
         progress=working.progress(sheet),
         questions=questions(s, actor, filing, sheet.template, top),
-        files=files.files_of(s, actor, top.id, top.actions),
-        previous=_previous(s, filing, sheet.template),
+        files=files.files_of(s, actor, top.id, known),
+        previous=previous,
     )
 
 
@@ -205,6 +210,10 @@ def _previous(s: Session, filing: Filing, template: FormTemplate) -> Mapping[str
         str(Address(key, slot)) for key in template.fields for slot in (*template.slots(key), UNIT_SLOT, REMARK_SLOT)
     }
     return {address: cell[0] for address, cell in version.cells.items() if address in known}
+
+
+def _masked(texts: Mapping[str, str]) -> dict[str, str]:
+    return {field: contacts.masked(texts[field]) for field in contacts.FIELDS if field in texts}
 
 
 def _reviewers_rules(template: FormTemplate) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,8 @@ from sqlmodel import Session, col
 
 from models import AdjustmentOpinion, ExpertTask, Filing, FilingVersion, Organisation, Step
 from models.enums import Action, FilingStatus, FindingState, StepStatus, Tier
-from services import clock
+from services import audit, clock, permissions
+from services.accounts import contacts
 from services.actors import Actor
 from services.documents.snapshot import FilingSnapshot, NoteLine, OpinionLine
 from services.errors import NotFound
@@ -34,7 +36,7 @@ def snapshot(
 
     Raises NotFound for a version that is not of this filing, and for who may not export it.
     """
-    filing, _ = standing.require(s, actor, action, filing_id)
+    filing, known = standing.require(s, actor, action, filing_id)
     if version_id is None and not actor.is_unit:
         version_id = filing.current_version_id
     if version_id is None:
@@ -42,7 +44,23 @@ def snapshot(
     version = s.get(FilingVersion, version_id)
     if version is None or version.filing_id != filing_id:
         raise NotFound
-    return _frozen(s, actor, filing, version)
+    found = _frozen(s, actor, filing, version)
+    if permissions.sees_contacts(known.relation):
+        return found
+    return replace(
+        found,
+        cells=contacts.masked_cells(found.cells),
+        differences=contacts.masked_differences(found.differences),
+    )
+
+
+def handed_out(
+    s: Session, actor: Actor, filing_id: int, version_id: int | None = None, *, action: Action
+) -> FilingSnapshot:
+    """The same for an office, which gets the contacts with it: a line in the log (导出)."""
+    found = snapshot(s, actor, filing_id, version_id, action=action)
+    audit.record(s, actor, action.value, "filing", filing_id, detail=f"第{found.version_no}版", after=found.digest)
+    return found
 
 
 def _working(s: Session, actor: Actor, filing: Filing) -> FilingSnapshot:

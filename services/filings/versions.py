@@ -12,6 +12,7 @@ from sqlmodel import Session, col
 from models import Filing, FilingVersion
 from models.enums import Action, CellKind, FilingStatus
 from services import clock
+from services.accounts import contacts
 from services.actors import Actor
 from services.errors import NotFound
 from services.filings import opening, sheets, standing, working
@@ -66,10 +67,11 @@ def changes(s: Session, actor: Actor, filing_id: int, against: Against = "last")
     """
     filing, _ = standing.require(s, actor, Action.VIEW, filing_id)
     template, now, other = compared(s, actor, filing, against)
-    return (
-        ()
-        if other is None
-        else differences(template, working.thaw_cells(other.cells), now, working.template_of(s, other.template_digest))
+    if other is None:
+        return ()
+    return _told(
+        actor,
+        differences(template, working.thaw_cells(other.cells), now, working.template_of(s, other.template_digest)),
     )
 
 
@@ -82,11 +84,14 @@ def between(s: Session, actor: Actor, filing_id: int, before: int, after: int) -
         raise NotFound("没有这一版。请从版本列表中选择。")
     old, new = found[before], found[after]
     template = working.template_of(s, new.template_digest)
-    return differences(
-        template,
-        working.thaw_cells(old.cells),
-        working.thaw_cells(new.cells),
-        working.template_of(s, old.template_digest),
+    return _told(
+        actor,
+        differences(
+            template,
+            working.thaw_cells(old.cells),
+            working.thaw_cells(new.cells),
+            working.template_of(s, old.template_digest),
+        ),
     )
 
 
@@ -135,6 +140,10 @@ def compared_words(s: Session, version: FilingVersion, filing: Filing) -> str:
         return f"{s.get_one(Filing, version.filing_id).year}年度审核完成的版本"
     at = clock.local(version.submitted_at)
     return f"第{version.no}版（{at.year}年{at.month}月{at.day}日上报）"
+
+
+def _told(actor: Actor, found: tuple[Difference, ...]) -> tuple[Difference, ...]:
+    return found if actor.is_unit else contacts.masked_differences(found)
 
 
 def differences(

@@ -23,6 +23,7 @@ from models import (
 )
 from models.enums import Action, AuditResult, FilingStatus, VersionStatus
 from services import clock
+from services.accounts import contacts
 from services.actors import Actor
 from services.errors import Forbidden, NotFound
 from services.filings import files, sheets, standing, versions, working
@@ -72,7 +73,7 @@ def review(s: Session, actor: Actor, filing_id: int) -> ReviewView:
     if version is None:
         raise NotFound
     template = working.template_of(s, version.template_digest)
-    sheet = Sheet(template, working.thaw_cells(version.cells), Context())
+    sheet = Sheet(template, contacts.masked_cells(working.thaw_cells(version.cells)), Context())
     findings = tuple(FindingView(**{**finding, "cells": tuple(finding["cells"])}) for finding in version.findings)
     head = sheets.head(s, actor, filing_id)
     hidden = {rule.id for rule in template.rules if rule.reviewers_only}

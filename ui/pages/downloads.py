@@ -18,6 +18,7 @@ from services.accounts import audit_view
 from services.accounts.views import AuditRow
 from services.actors import Actor
 from services.documents import excel, pdf, scan
+from services.documents.snapshot import FilingSnapshot
 from services.errors import NotFound
 from services.filings import desk, files, moves, snapshots
 from services.forms import reference
@@ -88,34 +89,32 @@ async def roster_template(request: Request, actor: Actor) -> Response:
 
 async def blank(request: Request, actor: Actor) -> Response:
     """空白表, for collecting figures offline."""
-    snapshot = await act.read_as(actor, snapshots.snapshot, _number(request, "filing_id"), action=Action.EXPORT_EXCEL)
+    snapshot = await _snapshot(request, actor, Action.EXPORT_EXCEL)
     name = f"{snapshot.template.year}年度{snapshot.template.title}（空白表）.xlsx"
     return _sent(await _drawn(excel.blank_workbook, snapshot), XLSX, name)
 
 
 async def filled(request: Request, actor: Actor) -> Response:
     """导出为EXCEL; ``?version=`` for a frozen version."""
-    snapshot = await act.read_as(
-        actor, snapshots.snapshot, _number(request, "filing_id"), _version(request), action=Action.EXPORT_EXCEL
-    )
+    snapshot = await _snapshot(request, actor, Action.EXPORT_EXCEL)
     name = f"{snapshot.unit_name}{snapshot.template.year}年度{snapshot.template.title}.xlsx"
     return _sent(await _drawn(excel.filled_workbook, snapshot), XLSX, name)
 
 
 async def printed(request: Request, actor: Actor) -> Response:
     """导出为PDF."""
-    snapshot = await act.read_as(actor, snapshots.snapshot, _number(request, "filing_id"), _version(request))
+    snapshot = await _snapshot(request, actor, Action.EXPORT_PDF)
     name = f"{snapshot.unit_name}{snapshot.template.year}年度{snapshot.template.title}.pdf"
     return _sent(await _drawn(pdf.form_pdf, snapshot), PDF, name)
 
 
 async def changes(request: Request, actor: Actor) -> Response:
-    snapshot = await act.read_as(actor, snapshots.snapshot, _number(request, "filing_id"), _version(request))
+    snapshot = await _snapshot(request, actor, Action.EXPORT_PDF)
     return _sent(await _drawn(pdf.changes_pdf, snapshot), PDF, f"{snapshot.unit_name}修改对照表.pdf")
 
 
 async def opinions(request: Request, actor: Actor) -> Response:
-    snapshot = await act.read_as(actor, snapshots.snapshot, _number(request, "filing_id"), _version(request))
+    snapshot = await _snapshot(request, actor, Action.EXPORT_PDF)
     return _sent(await _drawn(pdf.opinions_pdf, snapshot), PDF, f"{snapshot.unit_name}审核意见表.pdf")
 
 
@@ -190,6 +189,14 @@ GUARDED = {
     "/download/permissions.xlsx": permissions,
     "/download/batch/{batch_id}": batch,
 }
+
+
+async def _snapshot(request: Request, actor: Actor, action: Action) -> FilingSnapshot:
+    """``?version=`` for a frozen version. What offices take along is a line in the log."""
+    filing_id, version = _number(request, "filing_id"), _version(request)
+    if actor.is_unit:
+        return await act.read_as(actor, snapshots.snapshot, filing_id, version, action=action)
+    return await act.perform_as(actor, snapshots.handed_out, filing_id, version, action=action)
 
 
 async def _drawn(draw: Callable[P, bytes], *args: P.args, **kwargs: P.kwargs) -> bytes:

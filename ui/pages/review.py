@@ -11,6 +11,7 @@ from nicegui.events import ValueChangeEventArguments
 
 from models.enums import AUTHORITY_ROLES, Action, FileKind, Role
 from services import events
+from services.accounts import organisations
 from services.actors import Actor
 from services.errors import NotFound, Refusal, SignedOut
 from services.filings import versions
@@ -18,7 +19,7 @@ from services.filings.views import Difference, FilingHead, FindingView, SheetVie
 from services.reviews import desk, opinions
 from services.reviews.views import CheckView, Flag, FocusRow, FocusView, ReviewView
 from ui import act, shell, words
-from ui.widgets import chips, filing_files, notices, questions, stamp_panel
+from ui.widgets import chips, dialogs, filing_files, notices, questions, stamp_panel
 from ui.widgets.assessments import Assessments
 from ui.widgets.chips import chip
 from ui.widgets.decision import Decision
@@ -209,9 +210,23 @@ class _Review:
             if view.version.no > 1:
                 chip(f"已重报（第{view.version.no}版）", "note", "autorenew")
             if self.actor.is_authority:
+                ui.button("显示联系方式", on_click=act.busy(self.show_contacts)).props("flat dense")
                 with chip(f"风险分 {view.risk}", "warning" if view.risk else "plain", "flag").props("tabindex=0"):
                     parts = "；".join(f"{said} {points} 分" for said, points in view.risk_parts)
                     ui.tooltip(f"{parts or '没有加分项'}（建议值，只用于排序）")
+
+    async def show_contacts(self) -> None:
+        unit = await act.perform(organisations.reveal_contacts, self.view.head.organisation_id)
+        with dialogs.dialog("填报信息联系人") as box:
+            with shell.facts():
+                shell.fact("联系人", unit.contact)
+                shell.fact("联系电话", unit.telephone)
+                shell.fact("手机号", unit.mobile)
+                shell.fact("电子邮件", unit.email)
+            ui.label("查看已记入审计日志。").classes("lv-field-hint")
+            with ui.row().classes("lv-dialog-actions"):
+                ui.button("知道了", on_click=lambda: box.submit(None))
+        await box
 
     def draw_points(self) -> None:
         """提请注意, then the three focuses of the notice with their figures and their checklist."""
