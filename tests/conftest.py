@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -22,8 +22,12 @@ from services import clock
 from services.actors import Actor
 from services.db import Database
 from services.schema import migrate
+from tests import chromium
 from tests.demo_kit import demo_copy as demo_copy
 from tests.demo_kit import demo_home as demo_home
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SPRING = datetime(2025, 3, 20, 10, 0, tzinfo=clock.BEIJING)
 
@@ -44,6 +48,19 @@ def long(request: pytest.FixtureRequest) -> bool:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: any(item.get_closest_marker(mark) for mark in _LAST))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests that drive one: the thread has room for one Playwright."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = chromium.find(playwright)
+        assert path, "no Chromium: run `python -m tests`, which installs one"
+        found = playwright.chromium.launch(executable_path=path, args=chromium.arguments())
+        yield found
+        found.close()
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-
-from tests import chromium
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = "2025-03-20T10:00:00+08:00"
@@ -93,16 +91,6 @@ def house(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     found.start()
     yield found
     found.stop()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        path = chromium.find(playwright)
-        assert path, "no Chromium: run `python -m tests`, which installs one"
-        found = playwright.chromium.launch(executable_path=path, args=chromium.arguments())
-        yield found
-        found.close()
 
 
 @pytest.fixture
