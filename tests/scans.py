@@ -65,6 +65,11 @@ def to_pdf(pictures: list[Image.Image], condition: Condition) -> bytes:
     return out.getvalue()
 
 
+def blank_pages(count: int = 16) -> bytes:
+    """A scan on which no machine finds anything; small, so that looking in vain is quick."""
+    return to_pdf([Image.new("RGB", (300, 212), (250, 250, 248)) for _ in range(count)], Condition(dpi=150))
+
+
 def to_jpeg(picture: Image.Image, quality: int = 70) -> bytes:
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=quality)

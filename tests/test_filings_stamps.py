@@ -42,7 +42,7 @@ def scanned(db: Database, world: World, filing: int) -> bytes:
     return scans.stamped_pdf(printed(db, world, filing), scans.Condition(dpi=150))
 
 
-BLANK_PAGE = scans.to_jpeg(scans.Image.new("RGB", (1100, 800), (250, 250, 248)))
+BLANK_PAGES = scans.blank_pages()
 
 
 def upload(db: Database, world: World, filing: int, content: bytes, typed: str = "") -> stamps.StampCheck:
@@ -100,13 +100,13 @@ def test_a_draft_cannot_be_stamped_before_it_is_validated(
 ) -> None:
     type_in(sqlite_db, sqlite_world.filer, filing, gross_output_2024="53900")
     with pytest.raises(Conflict, match="还没有通过验证"):
-        upload(sqlite_db, sqlite_world, filing, BLANK_PAGE)
+        upload(sqlite_db, sqlite_world, filing, BLANK_PAGES)
 
 
 def test_a_scan_that_no_machine_can_read_asks_for_the_printed_code(
     sqlite_db: Database, sqlite_world: World, filing: int
 ) -> None:
-    found = upload(sqlite_db, sqlite_world, filing, BLANK_PAGE)
+    found = upload(sqlite_db, sqlite_world, filing, BLANK_PAGES)
     assert found.ask_code and found.placed is not None
     assert not sqlite_db.read(desk.head, sqlite_world.filer, filing).stamped
     for typed, words in (("", "请输入"), ("12", "不是校验码"), ("AAAAA-AAAAA", "不一致")):
@@ -116,6 +116,46 @@ def test_a_scan_that_no_machine_can_read_asks_for_the_printed_code(
     assert (view.current, view.found_by) == (True, "typed")
 
 
+@pytest.fixture
+def many_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small form on more pages than one."""
+    monkeypatch.setattr(pdf, "_BOTTOM", 150.0)
+
+
+def test_a_typed_code_is_not_asked_for_while_pages_are_missing(
+    sqlite_db: Database, sqlite_world: World, filing: int, many_pages: None
+) -> None:
+    found = upload(sqlite_db, sqlite_world, filing, scans.blank_pages(1), typed=current_code(sqlite_db, filing))
+    assert "不完整" in found.refused and found.refused.endswith("。") and found.placed is None
+    assert not sqlite_db.read(desk.head, sqlite_world.filer, filing).stamped
+
+
+def test_pages_that_were_not_read_beside_others_that_were_need_the_printed_code(
+    sqlite_db: Database, sqlite_world: World, filing: int, many_pages: None
+) -> None:
+    """Or one page of older figures, unreadable, would pass among good ones."""
+    pictures = scans.rasterise(printed(sqlite_db, sqlite_world, filing), 150)
+    for place in (1, 2):
+        pictures[place] = scans.Image.new("RGB", pictures[place].size, "white")
+    found = upload(sqlite_db, sqlite_world, filing, scans.to_pdf(pictures, scans.Condition(dpi=150)))
+    assert found.ask_code and found.unread == (2, 3)
+    assert not sqlite_db.read(desk.head, sqlite_world.filer, filing).stamped
+    view = sqlite_db.write(stamps.bind, sqlite_world.filer, filing, found, found.digest_code)
+    assert (view.current, view.found_by) == (True, "typed")
+
+
+def test_photos_of_all_pages_are_bound_as_one_paper(
+    sqlite_db: Database, sqlite_world: World, filing: int, many_pages: None
+) -> None:
+    pictures = scans.rasterise(printed(sqlite_db, sqlite_world, filing), 150)
+    photos = [(f"IMG_{n}.jpg", scans.to_jpeg(picture)) for n, picture in enumerate(pictures, 1)]
+    found = stamps.upload_photos(sqlite_db, sqlite_world.filer, filing, photos)
+    assert (found.refused, found.ask_code) == ("", False)
+    stored = sqlite_db.read(lambda s: s.execute(select(StoredFile)).scalar_one())
+    assert (stored.pages, stored.media_type) == (len(pictures), "application/pdf")
+    assert stored.original_name == f"IMG_1等{len(pictures)}张照片.pdf"
+
+
 def test_a_typed_code_of_older_figures_is_told_apart_from_a_wrong_one(
     sqlite_db: Database, sqlite_world: World, filing: int
 ) -> None:
@@ -123,11 +163,11 @@ def test_a_typed_code_of_older_figures_is_told_apart_from_a_wrong_one(
     type_in(sqlite_db, sqlite_world.filer, filing, gross_output_2024="53900")
     sqlite_db.write(desk.validate, sqlite_world.filer, filing)
     with pytest.raises(Refusal, match=r"修改前的数据.*有 1 个单元格不同"):
-        upload(sqlite_db, sqlite_world, filing, BLANK_PAGE, typed=old)
+        upload(sqlite_db, sqlite_world, filing, BLANK_PAGES, typed=old)
 
 
 def test_a_change_between_reading_and_binding_is_noticed(sqlite_db: Database, sqlite_world: World, filing: int) -> None:
-    found = upload(sqlite_db, sqlite_world, filing, BLANK_PAGE)
+    found = upload(sqlite_db, sqlite_world, filing, BLANK_PAGES)
     type_in(sqlite_db, sqlite_world.filer, filing, gross_output_2024="53900")
     sqlite_db.write(desk.validate, sqlite_world.filer, filing)
     with pytest.raises(Refusal, match="修改前的数据"):
@@ -135,7 +175,7 @@ def test_a_change_between_reading_and_binding_is_noticed(sqlite_db: Database, sq
 
 
 def test_a_stamp_holds_exactly_as_long_as_its_figures(sqlite_db: Database, sqlite_world: World, filing: int) -> None:
-    upload(sqlite_db, sqlite_world, filing, BLANK_PAGE, typed=current_code(sqlite_db, filing))
+    upload(sqlite_db, sqlite_world, filing, BLANK_PAGES, typed=current_code(sqlite_db, filing))
     assert type_in(sqlite_db, sqlite_world.filer, filing, gross_output_2024="53,800").stamped
     patch = type_in(sqlite_db, sqlite_world.filer, filing, gross_output_2024="53900")
     assert (patch.validated, patch.stamped) == (False, False)
@@ -144,7 +184,7 @@ def test_a_stamp_holds_exactly_as_long_as_its_figures(sqlite_db: Database, sqlit
 
 
 def test_binding_is_logged_once_with_the_digest(sqlite_db: Database, sqlite_world: World, filing: int) -> None:
-    upload(sqlite_db, sqlite_world, filing, BLANK_PAGE, typed=current_code(sqlite_db, filing))
+    upload(sqlite_db, sqlite_world, filing, BLANK_PAGES, typed=current_code(sqlite_db, filing))
     lines = sqlite_db.read(
         lambda s: s.execute(select(AuditLine).where(col(AuditLine.action) == "stamp")).scalars().all()
     )
@@ -157,7 +197,7 @@ def test_binding_is_logged_once_with_the_digest(sqlite_db: Database, sqlite_worl
 @pytest.mark.parametrize("who", ["other", "county", "admin", "expert"])
 def test_only_the_unit_stamps_its_filing(sqlite_db: Database, sqlite_world: World, filing: int, who: str) -> None:
     with pytest.raises(Refusal):
-        stamps.upload(sqlite_db, sqlite_world.actors[who], filing, "扫描件.jpg", BLANK_PAGE)
+        stamps.upload(sqlite_db, sqlite_world.actors[who], filing, "扫描件.pdf", BLANK_PAGES)
 
 
 def current_code(db: Database, filing: int) -> str:

@@ -25,7 +25,7 @@ from tests.ui_kit import Visitor, served, until, visitor
 from ui.widgets.data_table import DataTable
 from ui.widgets.differences import Differences
 from ui.widgets.form_sheet import FormSheet
-from ui.widgets.upload import Upload
+from ui.widgets.upload import Upload, Uploads
 
 E = TypeVar("E", bound=ui.element)
 
@@ -328,7 +328,7 @@ async def test_an_attachment_is_kept_under_its_kind_and_removed_after_asking(
     async with at(f"/filing/{filing}", sqlite_world.filer) as user:
         await user.should_see("单个不超过 20 MB")
         files = next(t for t in seen(user, DataTable) if t.props["label"] == "附件")
-        attach, _scan = seen(user, Upload)
+        attach, _scan = seen(user, Uploads)
         await give(user, attach, "说明.pdf", pdf.form_pdf(house.read(snapshots.snapshot, sqlite_world.filer, filing)))
         await until(lambda: [row["name"] for row in files.shown] == ["说明.pdf"], 20)
         assert files.shown[0]["kind"] == "情况说明"
@@ -351,9 +351,9 @@ async def test_the_stamp_waits_for_the_validation_and_says_so(house: Database, s
     filing = house.write(lambda s: filing_kit.draft(s, sqlite_world.filer, ready=False))
     async with at(f"/filing/{filing}", sqlite_world.filer) as user:
         await user.should_see("还没有通过验证。请先点击“验证并保存”，通过后导出为PDF")
-        assert len(seen(user, Upload)) == 1, "only attachments can be uploaded"
+        assert len(seen(user, Uploads)) == 1, "only attachments can be uploaded"
         house.write(desk.validate, sqlite_world.filer, filing)
-        await until(lambda: len(seen(user, Upload)) == 2)
+        await until(lambda: len(seen(user, Uploads)) == 2)
 
 
 async def test_a_scan_that_cannot_be_read_is_bound_by_the_code_that_a_person_types(
@@ -361,10 +361,9 @@ async def test_a_scan_that_cannot_be_read_is_bound_by_the_code_that_a_person_typ
 ) -> None:
     filing = house.write(lambda s: filing_kit.draft(s, sqlite_world.filer, ready=False))
     house.write(desk.validate, sqlite_world.filer, filing)
-    blank = scans.to_jpeg(scans.Image.new("RGB", (1100, 800), (250, 250, 248)))
     code = house.read(desk.head, sqlite_world.filer, filing).digest_code
     async with at(f"/filing/{filing}", sqlite_world.filer) as user:
-        await give(user, seen(user, Upload)[1], "扫描件.jpg", blank)
+        await give(user, seen(user, Uploads)[1], "扫描件.pdf", scans.blank_pages())
         await user.should_see("没有能自动读到二维码", retries=100)
         field(user, "校验码").value = "AAAAA-AAAAA"
         press(user, "核对校验码")
@@ -380,7 +379,7 @@ async def test_our_own_export_is_refused_on_the_spot(house: Database, sqlite_wor
     house.write(desk.validate, sqlite_world.filer, filing)
     printed = pdf.form_pdf(house.read(snapshots.snapshot, sqlite_world.filer, filing))
     async with at(f"/filing/{filing}", sqlite_world.filer) as user:
-        await give(user, seen(user, Upload)[1], "导出.pdf", printed)
+        await give(user, seen(user, Uploads)[1], "导出.pdf", printed)
         await user.should_see("上面没有签字和公章", retries=100)
         await user.should_see("还没有上传盖章扫描件。")
 

@@ -39,6 +39,9 @@ _ACTIVE_ACTIONS = frozenset(
 )
 _ACTIVE_NOTES = frozenset({"/FileAttachment", "/RichMedia", "/Movie", "/Sound", "/Screen", "/3D"})
 _SMOOTHED = {"1": "L", "P": "RGB", "PA": "RGBA"}  # modes that only lose pixels when they are made smaller
+_A4 = 842  # points of the longer side
+_ORIENTATION, _TURNS = 0x0112, {3: 180, 6: 90, 8: 270}  # how a camera was held (EXIF) → clockwise degrees
+_QUALITY = 85
 _INK, _SEAL = 60, 0.0008  # how much redder than blue and green; share of such pixels on a page that bears a seal
 
 
@@ -90,7 +93,45 @@ def picture(content: bytes, kind: str, page: str, width: str) -> tuple[dict[str,
         return {"pages": source.pages}, out.getvalue()
 
 
-TASKS: dict[str, Any] = {"inspect": inspect, "read": read, "picture": picture}
+def join(content: bytes, _: str, lengths: str) -> tuple[dict[str, Any], bytes]:
+    """Photos one after the other, of these lengths, as the pages of one PDF; a JPEG keeps its bytes."""
+    import pypdfium2
+
+    document, stream = pypdfium2.PdfDocument.new(), io.BytesIO(content)
+    for length in lengths.split(","):
+        _add_photo(document, stream.read(int(length)))
+    out = io.BytesIO()
+    document.save(out)
+    document.close()
+    return {"pages": lengths.count(",") + 1}, out.getvalue()
+
+
+def _add_photo(document: Any, content: bytes) -> None:
+    import pypdfium2
+    from PIL import Image
+
+    with _Picture(content) as photo:  # refuses what is broken or too large
+        upright = photo.image(0, 0)
+        width, height = upright.size
+        if not content.startswith(b"\xff\xd8\xff"):
+            plain = io.BytesIO()
+            upright.save(plain, "JPEG", quality=_QUALITY)
+            content = plain.getvalue()
+    with Image.open(io.BytesIO(content), formats=("JPEG",)) as stored:
+        turned = _TURNS.get(stored.getexif().get(_ORIENTATION, 1), 0)
+    scale = _A4 / max(width, height)
+    size = (width * scale, height * scale)
+    page = document.new_page(*(size if turned % 180 == 0 else size[::-1]))
+    picture = pypdfium2.PdfImage.new(document)
+    picture.load_jpeg(io.BytesIO(content), inline=True)
+    picture.set_matrix(pypdfium2.PdfMatrix().scale(*page.get_size()))
+    page.insert_obj(picture)
+    page.gen_content()
+    page.set_rotation(turned)
+    page.close()
+
+
+TASKS: dict[str, Any] = {"inspect": inspect, "read": read, "picture": picture, "join": join}
 
 
 def _opened(content: bytes, kind: str) -> _Pdf | _Picture:

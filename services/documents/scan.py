@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ MAX_BYTES = 20 * 1024 * 1024
 PDF, JPEG, PNG = "application/pdf", "image/jpeg", "image/png"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
+MOST_PHOTOS = 60
 _SECONDS = 40
 
 WORDS: Mapping[str, str] = {
@@ -55,7 +57,7 @@ class ScanResult:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``refused``: why it is not taken. ``ask_code``: no page could be read, a person must type the printed code."""
+    """``refused``: why it is not taken. ``ask_code``: a page could not be read, a person must type the code printed on it."""
 
     refused: str
     ask_code: bool
@@ -105,16 +107,35 @@ def read(content: bytes, name: str = "") -> ScanResult:
     return ScanResult(kind, pages, bool(answer["own"]))
 
 
+def joined(photos: Sequence[tuple[str, bytes]]) -> tuple[str, bytes]:
+    """Photos of pages, one file each, as one PDF in the order of their names; a single file as it is. Raises :class:`Refusal`."""
+    if len(photos) == 1:
+        return photos[0]
+    if not photos or len(photos) > MOST_PHOTOS:
+        raise Refusal(f"一次最多选择 {MOST_PHOTOS} 张照片。请减少后再上传，或扫描成一个 PDF。", field="file")
+    ordered = sorted(photos, key=lambda one: [int(p) if p.isdigit() else p for p in re.split(r"([0-9]+)", one[0])])
+    if any(media_type(content, name) == PDF for name, content in ordered):
+        raise Refusal("一次选择多个文件时，只能都是照片（JPG、PNG）。PDF 请先合并成一个文件再上传。", field="file")
+    if sum(len(content) for _, content in ordered) > MAX_BYTES:
+        raise Refusal(f"{len(ordered)} 张照片共超过 20 MB。请压缩照片，或按 150–300 dpi 扫描成一个 PDF。", field="file")
+    lengths = ",".join(str(len(content)) for _, content in ordered)
+    _, made = _ask(b"".join(content for _, content in ordered), "join", "", lengths)
+    return f"{Path(ordered[0][0]).stem}等{len(ordered)}张照片.pdf", made
+
+
 def picture(content: bytes, kind: str, page: int = 1, width: int = 1200) -> tuple[bytes, int]:
     """One page redrawn as PNG, for a preview that runs nothing, and the number of pages."""
     answer, png = _ask(content, "picture", kind, str(page), str(width))
     return png, int(answer["pages"])
 
 
-def verdict(result: ScanResult, *, number: str, digest_hex: str) -> Verdict:
-    """Whether the scan shows the figures of ``digest_hex`` of the filing ``number`` (盖章件核对)."""
+def verdict(result: ScanResult, *, number: str, digest_hex: str, pages: int = 0) -> Verdict:
+    """Whether the scan shows the figures of ``digest_hex`` of the filing ``number`` (盖章件核对).
+
+    ``pages``: of the form as it would be printed now, for a scan on which no page says how many there are.
+    """
     current = digest.code(digest_hex)
-    lines = tuple(_line(page, number, digest_hex) for page in result.pages)
+    lines = (*(_line(page, number, digest_hex) for page in result.pages), *_about_the_seal(result))
     if result.own_export:
         return Verdict(
             "这是系统导出的原文件，上面没有签字和公章。请打印后由法定代表人签字、加盖单位公章，再扫描上传。",
@@ -126,20 +147,19 @@ def verdict(result: ScanResult, *, number: str, digest_hex: str) -> Verdict:
             if refused := _contradiction(page.page, code, number, digest_hex, current):
                 return Verdict(refused, False, lines)
     read_codes = [code for page in result.pages for code in page.codes]
-    if not read_codes:
-        return Verdict("", True, lines)
-    total = max(code.pages for code in read_codes)
+    total = max((code.pages for code in read_codes), default=pages)
     seen = {code.page for code in read_codes}
     unread = sum(not page.codes for page in result.pages)
     absent = [str(page) for page in range(1, total + 1) if page not in seen]
     if len(absent) > unread:
         where = f"第 {'、'.join(absent)} 页" if not unread else f"至少 {len(absent) - unread} 页"
         return Verdict(
-            f"扫描件不完整：动态管理表共 {total} 页，缺少{where}。请把全部页面按顺序扫描成一个 PDF 后再上传。",
+            f"扫描件不完整：动态管理表共 {total} 页，缺少{where}。请把全部页面按顺序扫描成一个 PDF，"
+            "或把每页的照片一次选中后上传。",
             False,
             lines,
         )
-    return Verdict("", False, lines)
+    return Verdict("", bool(absent) or not read_codes, lines)
 
 
 def _contradiction(page: int, code: PageCode, number: str, digest_hex: str, current: str) -> str:
@@ -168,6 +188,15 @@ def _line(page: PageRead, number: str, digest_hex: str) -> str:
     same = code.number == number and code.digest16 == digest_hex[:16]
     found = "与当前数据一致" if same else f"填报编号 {code.number}，校验码 {digest.code(code.digest16)}，与当前数据不符"
     return f"第 {page.page} 页：读到第 {code.page} 页（共 {code.pages} 页）的二维码，{found}。"
+
+
+def _about_the_seal(result: ScanResult) -> tuple[str, ...]:
+    """A hint only: a seal may be faint, and a grey scan shows no colour."""
+    if any(page.seal for page in result.pages):
+        return ()
+    if any(page.colour for page in result.pages):
+        return ("各页都没有看到红色印章，请核对是否已加盖单位公章。",)
+    return ("扫描件没有颜色，看不出红色印章，请核对是否已加盖单位公章。",)
 
 
 def _ask(content: bytes, *arguments: str) -> tuple[dict[str, Any], bytes]:

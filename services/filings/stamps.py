@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 from sqlmodel import Session, col
@@ -12,10 +13,10 @@ from models.enums import Action, FileKind
 from services import audit, clock, events
 from services.actors import Actor
 from services.db import Database
-from services.documents import scan
+from services.documents import pdf, scan
 from services.documents.scan import ScanResult
 from services.errors import Conflict, Refusal
-from services.filings import files, sheets, standing, versions, working
+from services.filings import files, sheets, snapshots, standing, versions, working
 from services.filings.files import Placed
 from services.filings.views import StampView
 from services.forms import cells as typed
@@ -37,6 +38,19 @@ class StampCheck:
     digest_code: str  # of the figures as they stand: what the pages must show
     scan: ScanResult
     placed: Placed | None = None  # the file on the disk, ready to be bound; None if refused
+    pages: int = 0  # of the form as printed now
+
+    @property
+    def unread(self) -> tuple[int, ...]:
+        """The pages on which no code was found: a person reads the one printed there."""
+        return tuple(page.page for page in self.scan.pages if not page.codes)
+
+
+def upload_photos(db: Database, actor: Actor, filing_id: int, photos: Sequence[tuple[str, bytes]]) -> StampCheck:
+    """Photos of the pages, a file each, or one scan (拍照上传): put together into one PDF, then as :func:`upload`."""
+    size = sum(len(content) for _, content in photos)
+    db.read(files.check_upload, actor, filing_id, FileKind.STAMPED_SCAN, size)
+    return upload(db, actor, filing_id, *scan.joined(photos))
 
 
 def upload(db: Database, actor: Actor, filing_id: int, name: str, content: bytes, typed_code: str = "") -> StampCheck:
@@ -47,42 +61,41 @@ def upload(db: Database, actor: Actor, filing_id: int, name: str, content: bytes
     """
     db.read(files.check_upload, actor, filing_id, FileKind.STAMPED_SCAN, len(content))
     result = scan.read(content, name)
-    found = db.read(judge, actor, filing_id, result)
+    pages = 0 if any(page.codes for page in result.pages) else db.read(_pages_now, actor, filing_id)
+    found = db.read(judge, actor, filing_id, result, pages)
     if found.refused:
         return found
-    placed = files.place(name, content, FileKind.STAMPED_SCAN)
-    found = StampCheck("", found.ask_code, found.lines, found.digest_code, result, placed)
+    found = replace(found, placed=files.place(name, content, FileKind.STAMPED_SCAN))
     if found.ask_code and not typed_code:
         return found
     try:
         perform(db, bind, actor, filing_id, found, typed_code)
     except BaseException:
-        files.discard(db, placed)
+        if found.placed is not None:
+            files.discard(db, found.placed)
         raise
     return found
 
 
-def check(s: Session, actor: Actor, filing_id: int, name: str, content: bytes) -> StampCheck:
-    """Read a scan and judge it (核对盖章件), page by page; writes nothing. Takes up to a second a page."""
-    files.check_upload(s, actor, filing_id, FileKind.STAMPED_SCAN, len(content))
-    return judge(s, actor, filing_id, scan.read(content, name))
+def _pages_now(s: Session, actor: Actor, filing_id: int) -> int:
+    return len(pdf.form_pages(snapshots.snapshot(s, actor, filing_id)))
 
 
-def judge(s: Session, actor: Actor, filing_id: int, result: ScanResult) -> StampCheck:
-    """Whether what was read belongs to the figures as they stand."""
+def judge(s: Session, actor: Actor, filing_id: int, result: ScanResult, pages: int = 0) -> StampCheck:
+    """Whether what was read belongs to the figures as they stand; ``pages``: as for ``scan.verdict``."""
     filing, _ = standing.require(s, actor, Action.STAMP, filing_id)
     current = filing.validated_digest
-    verdict = scan.verdict(result, number=filing.number, digest_hex=current)
+    verdict = scan.verdict(result, number=filing.number, digest_hex=current, pages=pages)
     refused = verdict.refused
     if refused and (older := _older(result, filing.number, current)):
         refused += _since(s, filing, older)
-    return StampCheck(refused, verdict.ask_code, verdict.lines, digest.code(current), result)
+    return StampCheck(refused, verdict.ask_code, verdict.lines, digest.code(current), result, pages=pages)
 
 
 def bind(s: Session, actor: Actor, filing_id: int, found: StampCheck, typed_code: str = "") -> StampView:
     """Bind a scan to the figures as they stand (绑定). Raises Refusal for a wrong or missing code, Conflict if they changed."""
     filing, _ = standing.require(s, actor, Action.STAMP, filing_id)
-    again = judge(s, actor, filing_id, found.scan)
+    again = judge(s, actor, filing_id, found.scan, found.pages)
     if again.refused:
         raise Conflict(again.refused)
     if found.placed is None:
@@ -129,7 +142,9 @@ def _bound(s: Session, filing: Filing) -> StampView:
 def _check_typed(s: Session, filing: Filing, typed_code: str) -> None:
     """The fallback: a person reads the code at the foot of the page and types it."""
     if not typed_code.strip():
-        raise Refusal("没有读到二维码，请输入每页页脚印的校验码（形如 XXXXX-XXXXX），核对后再提交。", field="code")
+        raise Refusal(
+            "有页面没有读到二维码，请输入每页页脚印的校验码（形如 XXXXX-XXXXX），核对后再提交。", field="code"
+        )
     code = digest.normalise_code(typed_code)
     if not code:
         raise Refusal(f"“{typed_code.strip()[:30]}”不是校验码。校验码是 10 位字母和数字，印在每页页脚。", field="code")

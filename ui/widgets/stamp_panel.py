@@ -15,7 +15,7 @@ from services.filings.views import ActionView, FilingHead, StampView
 from ui import act, shell, words
 from ui.widgets import filing_actions, filing_files
 from ui.widgets.chips import chip
-from ui.widgets.upload import PICTURES, Upload
+from ui.widgets.upload import PICTURES, Uploads
 
 FOUND_BY = {stamps.MACHINE: "二维码自动核对", stamps.TYPED: "人工核对校验码"}
 
@@ -44,9 +44,11 @@ class _Panel:
                     )
                     self.export = ui.element("div")
                 with _step("扫描"):
-                    ui.label("按 150–300 dpi 扫描全部页面，合成一个 PDF（或 JPG、PNG），不要遮住页脚的二维码。")
+                    ui.label(
+                        "按 150–300 dpi 扫描全部页面，合成一个 PDF，不要遮住页脚的二维码；也可以逐页拍照（JPG、PNG），上传时一次选中全部照片。"
+                    )
                 with _step("上传盖章扫描件"):
-                    self.upload = Upload("选择扫描件", self.take, kinds=PICTURES)
+                    self.upload = Uploads("选择扫描件", self.take, kinds=PICTURES)
                     self.not_yet = ui.label().classes("lv-muted")
                     self.reading = ui.row().classes("lv-reading-scan").props("role=status")
                     with self.reading:
@@ -62,13 +64,14 @@ class _Panel:
 
     # --- the scan -----------------------------------------------------------------------------------------------------
 
-    async def take(self, name: str, content: bytes) -> None:
+    async def take(self, found: list[tuple[str, bytes]]) -> None:
         """Read, judge and bind it off the event loop; what is wrong is said here, not in a notice that goes away."""
         await self.drop()
-        self.progress.set_text(f"正在逐页读取“{name}”，大约需要十几秒，请不要关闭页面…")
+        what = f"“{found[0][0]}”" if len(found) == 1 else f"{len(found)} 张照片"
+        self.progress.set_text(f"正在逐页读取{what}，大约需要十几秒，请不要关闭页面…")
         self.reading.set_visibility(True)
         try:
-            check = await act.blocking(stamps.upload, self.head.id, name, content)
+            check = await act.blocking(stamps.upload_photos, self.head.id, found)
         except Refusal as refusal:
             self.show_found((), refused=refusal.message)
             return
@@ -92,10 +95,12 @@ class _Panel:
             pages(lines)
 
     def ask_code(self, check: StampCheck) -> None:
-        """No page could be read: a person reads the printed code and types it."""
+        """Pages could not be read: a person reads the code printed on them and types it."""
+        places = "、".join(map(str, check.unread))
         with self.found, ui.element("div").classes("lv-ask-code"):
             ui.label(
-                "没有能自动读到二维码。请对照扫描件，把页脚印的校验码输入下面（不区分大小写，中间的短横可以不写）。"
+                f"扫描件第 {places} 页没有能自动读到二维码。请对照这些页，把页脚印的校验码输入下面"
+                "（不区分大小写，中间的短横可以不写）；各页的校验码应当相同。"
             )
             with ui.row().classes("lv-row"):
                 code = ui.input("校验码", placeholder="XXXXX-XXXXX").props("maxlength=20 autofocus").classes("lv-code")
