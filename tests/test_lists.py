@@ -15,7 +15,7 @@ from services import clock
 from services.actors import Actor
 from services.db import Database
 from services.errors import Forbidden, Refusal
-from services.filings import lists, moves
+from services.filings import lists, moves, opening
 from services.filings.views import FilingRow, ListQuery
 from services.register import campaigns
 from services.reviews import opinions
@@ -261,6 +261,20 @@ def test_who_has_not_filed_is_listed_once_at_the_highest_level(db: Database, wor
     assert [row.unit_name for row in searched.rows] == ["广州未注册有限公司"]
 
 
+def test_the_counts_are_kept_until_anybody_acts_in_any_process(db: Database, world: World) -> None:
+    before = db.read(lists.tab_counts, world.county, Form.FACTORY, 2025)
+    assert db.read(lists.tab_counts, world.county, Form.FACTORY, 2025) is before
+    elsewhere = Database(db.url)
+    try:
+        elsewhere.write(opening.open_filing, world.other, Form.FACTORY, 2025)
+    finally:
+        elsewhere.close()
+    after = db.read(lists.tab_counts, world.county, Form.FACTORY, 2025)
+    assert (after["all"], after["missing"]) == (before["all"] + 1, before["missing"] - 1)
+    city = db.read(lists.tab_counts, world.city, Form.FACTORY, 2025)
+    assert city["missing"] > after["missing"], "each office has its own"
+
+
 def test_a_longer_page_asks_no_more_questions_of_the_database(sqlite_db: Database, sqlite_world: World) -> None:
     """Steps, windows, stamps and routes are read for the page at once, never row by row."""
 
@@ -281,6 +295,7 @@ def test_a_longer_page_asks_no_more_questions_of_the_database(sqlite_db: Databas
             (filing_kit.submitted if number % 2 else filing_kit.draft)(s, actor)
 
     sqlite_db.write(many)
+    asked(1)  # counts the tabs, which stand until somebody acts
     assert asked(60) == asked(40)  # both with drafts and submitted ones
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select
 from sqlmodel import Session, col
 
-from models import ExpertTask, Filing, FilingVersion, Organisation, RosterEntry
+from models import AuditLine, ExpertTask, Filing, FilingVersion, Organisation, RosterEntry
 from models.enums import TIERS, Action, FilingStatus, Form, Level, Role, VersionStatus
 from services import clock, permissions
 from services.actors import Actor
@@ -26,6 +28,7 @@ from services.workflow.facts import Relation
 Statement = TypeVar("Statement", bound=Select[*tuple[Any, ...]])
 
 MOST_ROWS = 200
+COUNTS_KEPT = 500  # people whose counts are remembered
 # the buttons of a row; all others are on the filing's own page
 ROW_ACTIONS = frozenset(
     {
@@ -86,13 +89,20 @@ def review_page(s: Session, actor: Actor, query: ListQuery) -> FilingPage:
     if query.tab not in TABS or query.sort not in SORTS:
         raise Refusal("没有这个列表页签或排序方式。请从页面上的选项中选择。")
     conditions = _conditions(s, actor, query)
-    total = s.execute(permissions.visible(select(func.count(col(Filing.id))), actor).where(*conditions)).scalar_one()
+    counts = tab_counts(s, actor, query.form, query.year)
+    total = None if _is_narrowed(query) else counts.get(query.tab)
+    if total is None:
+        counted = permissions.visible(select(func.count(col(Filing.id))), actor).where(*conditions)
+        total = s.execute(counted).scalar_one()
     size = min(max(query.page_size, 1), MOST_ROWS)
-    page = permissions.visible(select(Filing), actor).where(*conditions)
-    filings = s.execute(_sorted(page, query).limit(size).offset((max(query.page, 1) - 1) * size)).scalars().all()
+    # Ids first: sorting thousands of whole rows would cost far more than fetching the few of this page.
+    page = _sorted(permissions.visible(select(col(Filing.id)), actor).where(*conditions), query)
+    ids = s.execute(page.limit(size).offset((max(query.page, 1) - 1) * size)).scalars().all()
+    found = {row.id: row for row in s.execute(select(Filing).where(col(Filing.id).in_(ids))).scalars()}
+    filings = [found[filing_id] for filing_id in ids]
     known = standing.standings(s, actor, filings)
     rows = _rows(s, filings, known)
-    return FilingPage(rows, total, tab_counts(s, actor, query.form, query.year), _tier_names(actor, rows))
+    return FilingPage(rows, total, counts, _tier_names(actor, rows))
 
 
 def everything(s: Session, actor: Actor, query: ListQuery) -> tuple[tuple[int, bool], ...]:
@@ -106,8 +116,36 @@ def everything(s: Session, actor: Actor, query: ListQuery) -> tuple[tuple[int, b
     )
 
 
+_Counted = tuple[int, date, Mapping[str, int]]
+_counted: OrderedDict[tuple[object, ...], _Counted] = OrderedDict()
+
+
 def tab_counts(s: Session, actor: Actor, form: Form, year: int) -> Mapping[str, int]:
-    """How many there are under each tab, whatever the filters."""
+    """How many there are under each tab, whatever the filters; counted again as soon as anybody did anything.
+
+    Whatever changes a count is an act, and each act is a line of the audit log within its own transaction: while the newest
+    line is the same, on the same day, so are the counts. Typing in cells is no act and changes none.
+    """
+    newest, today = s.execute(select(func.max(col(AuditLine.id)))).scalar() or 0, clock.today()
+    key = (
+        str(s.get_bind().engine.url),
+        actor.user_id,
+        actor.role,
+        actor.organisation_id,
+        actor.region_code,
+        form,
+        year,
+    )
+    known = _counted.get(key)
+    if known is None or known[:2] != (newest, today):
+        known = newest, today, _tab_counts(s, actor, form, year)
+        _counted[key] = known
+        while len(_counted) > COUNTS_KEPT:
+            _counted.pop(next(iter(_counted)), None)
+    return known[2]
+
+
+def _tab_counts(s: Session, actor: Actor, form: Form, year: int) -> Mapping[str, int]:
     here = (col(Filing.form) == form, col(Filing.year) == year)
     if actor.role is Role.ADMIN:
         deleted = permissions.visible(select(func.count(col(Filing.id))), actor).where(*here)
@@ -236,6 +274,11 @@ def _conditions(s: Session, actor: Actor, query: ListQuery) -> list[ColumnElemen
             )
         )
     return found
+
+
+def _is_narrowed(query: ListQuery) -> bool:
+    """Whether filters leave out some of the tab."""
+    return bool(query.region_code or query.level or query.status or query.late or query.flagged or query.search.strip())
 
 
 def _mine(actor: Actor) -> ColumnElement[bool]:
