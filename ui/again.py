@@ -25,6 +25,8 @@ from ui.act import Tab
 FETCH_SECONDS = 60.0  # how long the browser has to fetch the cookies of a renewed sign-in
 WATCH_SECONDS = 2.0  # how often the watch looks; from memory, so it may be often
 
+TITLE = "重新登录，继续当前页面"
+
 log = logging.getLogger("lvce.again")
 
 _renewed: dict[str, SignedIn] = {}  # one-time code → what the browser has not fetched yet
@@ -82,9 +84,9 @@ def _layer(tab: Tab, message: str) -> ui.dialog:
     ticket = ""
     with tab.client, tab.client.layout:
         layer = ui.dialog(value=True).props("persistent role=dialog aria-modal=true").classes("lv-again")
-        with layer, ui.card().classes("lv-dialog") as card:
-            card.props["aria-label"] = "重新登录，继续当前页面"
-            ui.label("重新登录，继续当前页面").classes("lv-dialog-title").props("role=heading aria-level=2")
+        layer.props["aria-label"] = TITLE
+        with layer, ui.card().classes("lv-dialog"):
+            ui.label(TITLE).classes("lv-dialog-title").props("role=heading aria-level=2")
             ui.label(message).classes("lv-muted")
             ui.input("用户名", value=name).props("readonly")
             password = ui.input("密码", password=True).props("autofocus autocomplete=current-password")

@@ -120,7 +120,7 @@ async def one(actor: Actor, organisation_id: int) -> None:
         with shell.card("联系人"):
             contact = ui.element("div")
             _contact(contact, place)
-        if actor.role is Role.ADMIN:
+        if actor.role is Role.ADMIN or place.kind is OrgKind.UNIT:
             ui.link("查看这个机构的用户", f"/users?organisation={place.id}").classes("lv-text-button")
 
 
