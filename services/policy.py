@@ -7,6 +7,8 @@ Names are dotted: ``restore_days``, ``review.letter.city``, ``review.resubmit.ro
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ def value(s: Session, name: str, *, year: int, region_code: str = "") -> Any:
         prefix = region_prefix(row.region_code)
         if region_code.startswith(prefix) and (best is None or len(prefix) >= best[0]):
             best = len(prefix), row.value
-    return defaults(year)[name] if best is None else best[1]
+    return stated(year)[name].value if best is None else best[1]
 
 
 def letter_required(s: Session, tier: Tier, *, year: int, region_code: str = "") -> bool:
@@ -47,20 +49,39 @@ def top_tier(s: Session) -> Tier:
     return Tier(chosen) if chosen else settings.from_env().top_tier
 
 
-def defaults(year: int) -> dict[str, Any]:
-    """The values of the year's file, or of the latest earlier one (or the earliest there is)."""
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What the year's file says of one value: its words, where it comes from, and whether that is official or ours (建议值)."""
+
+    words: str
+    value: Any
+    source: str
+    official: bool
+
+
+def stated(year: int) -> dict[str, Stated]:
+    """Every value of the year's file by its dotted name."""
+    return _read(_file_year(year))
+
+
+def _file_year(year: int) -> int:
     known = sorted(int(path.stem) for path in FOLDER.glob("[0-9][0-9][0-9][0-9].toml"))
-    return _read(max((y for y in known if y <= year), default=known[0]))
+    return max((y for y in known if y <= year), default=known[0])
 
 
 @lru_cache(maxsize=8)
-def _read(year: int) -> dict[str, Any]:
+def _read(year: int) -> dict[str, Stated]:
     content = tomllib.loads((FOLDER / f"{year}.toml").read_text(encoding="utf-8"))
-    values = {row["name"]: row["value"] for row in content.get("value", ())}
+
+    def one(row: Mapping[str, Any], words: str, value: Any) -> Stated:
+        return Stated(words, value, row["source"], row["official"] == "official")
+
+    found = {row["name"]: one(row, row["words"], row["value"]) for row in content.get("value", ())}
     review = content["review"]
     for row in review["tier"]:
-        values[f"review.letter.{row['tier']}"] = row["letter"]
-        values[f"review.experts.{row['tier']}"] = row["experts"]
-    values["review.resubmit.route"] = review["resubmit"]["route"]
-    values["review.extension.max_days"] = review["extension"]["max_days"]
-    return values
+        tier = Tier(row["tier"])
+        found[f"review.letter.{tier}"] = one(row, f"{tier.caption}通过前必须上传推荐文件", row["letter"])
+    route, extension = review["resubmit"], review["extension"]
+    found["review.resubmit.route"] = one(route, "退回后重新上报，从哪一级开始审核", route["route"])
+    found["review.extension.max_days"] = one(extension, "延期最多的天数（天）", extension["max_days"])
+    return found

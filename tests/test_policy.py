@@ -29,8 +29,8 @@ def test_without_a_setting_the_file_of_the_year_speaks(sqlite_db: Database, spri
 
 
 def test_a_year_without_a_file_takes_the_latest_one_before(sqlite_db: Database) -> None:
-    assert policy.defaults(2031) == policy.defaults(2025)
-    assert policy.defaults(2020) == policy.defaults(2025)
+    assert policy.stated(2031) == policy.stated(2025)
+    assert policy.stated(2020) == policy.stated(2025)
 
 
 def test_the_nearest_region_wins_over_its_province_and_both_over_the_default(

@@ -5,24 +5,27 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
 from nicegui import ui
+from nicegui.testing.user_interaction import UserInteraction
 from PIL import Image
 from sqlmodel import Session, select
 
-from models import Organisation, User
+from models import Organisation, RosterEntry, User
 from models.enums import Form, OrgStatus, Role
-from services import audit
+from services import audit, policy
 from services.accounts import organisations
 from services.accounts.views import RegisterForm
 from services.db import Database
 from services.documents import spreadsheet
 from services.filings import lists, moves
 from services.forms.names import credit_code_valid
+from services.register import campaigns
 from tests import filing_kit
 from tests.conftest import World
 from tests.ui_kit import PASSWORD, Visitor, served, until, visitor
@@ -306,6 +309,68 @@ async def test_a_row_that_offers_nothing_takes_no_forged_click(as_: As, sqlite_w
     assert own["actions"] == []
     press(guest, own["id"], "disable")
     await guest.should_not_see("停用后")
+
+
+# --- 系统设置, 填报安排 -------------------------------------------------------------------------------------------------
+
+
+async def test_the_administrator_changes_a_setting_and_gives_the_source(as_: As, sqlite_db: Database) -> None:
+    guest = await as_("admin")
+    await guest.open("/policy")
+    rows = max(guest.find(DataTable).elements, key=lambda t: len(t.shown)).shown
+    assert next(row for row in rows if row["id"] == "restore_days")["mark"]["text"] == "建议值"
+    first = min(guest.find(DataTable).elements, key=lambda t: t.id)
+    UserInteraction(guest, {first}, None).trigger("act", {"id": "restore_days", "word": "change"})
+    await guest.should_see("修改后，全部地区都按新的规定")
+    (number,) = guest.find(kind=ui.number, content="删除后管理员可恢复的天数").elements
+    number.value = 400
+    guest.field("依据 *").type("粤工信〔2025〕30号")
+    guest.button("保存设置").click()
+    await until(lambda: number.error)
+    assert number.error == "应在 1 到 365 之间，现在是 400。"
+    number.value = 20
+    guest.button("保存设置").click()
+    await until(lambda: sqlite_db.read(policy.value, "restore_days", year=2025) == 20)
+
+
+async def test_an_office_reads_which_settings_are_not_its_own(as_: As) -> None:
+    guest = await as_("city")
+    await guest.open("/policy")
+    rows = {row["id"]: row for row in min(guest.find(DataTable).elements, key=lambda t: t.id).shown}
+    assert [a.reason for a in rows["top_tier"]["actions"]] == ["这项对全部地区有效，由系统管理员修改。"]
+    assert [a.reason for a in rows["review.letter.city"]["actions"]] == [""]
+
+
+async def test_a_city_invites_a_unit_that_is_not_listed(as_: As, sqlite_db: Database, sqlite_world: World) -> None:
+    def unlist(s: Session) -> None:
+        entry = s.exec(select(RosterEntry).where(RosterEntry.organisation_id == sqlite_world.orgs["other"])).one()
+        entry.removed_on = date(2025, 3, 1)
+        s.add(entry)
+
+    sqlite_db.write(unlist)
+    guest = await as_("city")
+    await guest.open("/settings")
+    guest.button("邀请填报").click()
+    await guest.should_see("邀请后，该单位可以填报2025年度绿色工厂动态管理表")
+    guest.field("按名称或统一社会信用代码查找单位").type("云山")
+    (unit,) = guest.find(kind=ui.select, content="单位 *").elements
+    await until(lambda: unit.value)
+    guest.area("邀请原因").type("拟列入市级名单")
+    guest.newest("邀请填报").click()
+    action = lists.own_page
+    await until(lambda: sqlite_db.read(action, sqlite_world.other, Form.FACTORY).open_action.enabled)
+
+
+async def test_the_administrator_announces_the_next_year(as_: As, sqlite_db: Database) -> None:
+    guest = await as_("admin")
+    await guest.open("/settings")
+    guest.button("新增年度").click()
+    await guest.should_see("新增后，绿色工厂名单上的单位可以在开放日期起填报")
+    guest.field("依据 *").type("粤工信〔2026〕1号")
+    guest.newest("新增年度").click()
+    await until(lambda: sqlite_db.read(campaigns.campaign_of, Form.FACTORY, 2026))
+    await guest.open("/settings?year=2026")
+    await guest.should_see("还没有2026年度绿色工厂的表样")
 
 
 # --- 审计日志, 下载 ------------------------------------------------------------------------------------------------------

@@ -67,6 +67,7 @@ MENU: tuple[Group, ...] = (
             Entry("机构", "account_tree", "/organisations", "/organisations"),
             Entry("用户", "group", "/users", "/users"),
             Entry("填报安排", "event", "/settings", "/settings"),
+            Entry("系统设置", "tune", "/policy", "/policy"),
             Entry("已删除的申报", "restore_from_trash", "/deleted", "/deleted"),
             Entry("权限一览", "rule", "/permissions", "/permissions"),
             Entry("审计日志", "history", "/audit", "/audit"),

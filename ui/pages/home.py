@@ -8,7 +8,7 @@ from nicegui import ui
 from sqlmodel import Session
 
 from models.enums import Action, FilingStatus, Form, Role
-from services import clock, inbox
+from services import clock, inbox, policy
 from services.actors import Actor
 from services.filings import lists
 from services.filings.views import FilingRow
@@ -64,26 +64,28 @@ async def _overview(actor: Actor) -> Callable[[], None]:
     if actor.is_unit:
         form = Form.FACTORY
         page = await act.read(lists.own_page, form)
-        year, window = await act.read(_window, form)
+        year, window, soon = await act.read(_window, form)
         row = next((r for r in page.rows if r.year == year), None)
         reason = page.open_action.reason if page.open_action and not page.open_action.enabled else ""
-        return lambda: _unit(form, year, window, row, reason)
+        return lambda: _unit(form, year, window, soon, row, reason)
     if actor.is_authority:
         form = Form.FACTORY
-        year, window = await act.read(_window, form)
+        year, window, soon = await act.read(_window, form)
         counts = await act.read(lists.tab_counts, form, year)
-        return lambda: _office(form, year, window, counts)
+        return lambda: _office(form, year, window, soon, counts)
     if actor.role is Role.ADMIN:
         return _admin
     return lambda: None
 
 
-def _window(s: Session, actor: Actor, form: Form) -> tuple[int, Window | None]:
+def _window(s: Session, actor: Actor, form: Form) -> tuple[int, Window | None, int]:
+    """The year, the dates that bind, and how many days before the due date it is urgent."""
     year = campaigns.current_year(s, form)
-    return year, campaigns.window_of(s, form, year, actor.region_code, actor.organisation_id)
+    soon = int(policy.value(s, "due_soon_days", year=year))
+    return year, campaigns.window_of(s, form, year, actor.region_code, actor.organisation_id), soon
 
 
-def _deadline(form: Form, year: int, window: Window | None, *, settled: bool) -> None:
+def _deadline(form: Form, year: int, window: Window | None, soon: int, *, settled: bool) -> None:
     if window is None or settled:
         return
     today, due = clock.today(), window.due_day
@@ -91,7 +93,7 @@ def _deadline(form: Form, year: int, window: Window | None, *, settled: bool) ->
     if today < window.opens_on:
         shell.banner(f"{what}将于{words.day(window.opens_on)}开始填报。", "note", "event")
     elif today <= due:
-        near = (due - today).days <= 7
+        near = (due - today).days <= soon
         text = f"{what}请在{words.day(due)}前上报，{words.days_left(due)}。"
         shell.banner(text, "warning" if near else "note", "alarm" if near else "event")
     elif today <= window.last_day:
@@ -103,9 +105,9 @@ def _deadline(form: Form, year: int, window: Window | None, *, settled: bool) ->
         )
 
 
-def _unit(form: Form, year: int, window: Window | None, row: FilingRow | None, closed: str) -> None:
+def _unit(form: Form, year: int, window: Window | None, soon: int, row: FilingRow | None, closed: str) -> None:
     settled = row is not None and row.status in (FilingStatus.REVIEW, FilingStatus.DONE)
-    _deadline(form, year, window, settled=settled)
+    _deadline(form, year, window, soon, settled=settled)
     title, text, caption, target = _next_step(form, year, row, closed)
     with ui.element("section").classes("lv-next"):
         with ui.element("div").classes("lv-next-words"):
@@ -140,8 +142,8 @@ def _next_step(form: Form, year: int, row: FilingRow | None, closed: str) -> tup
     return f"继续填写{what}", f"{saved}填完后点“验证并保存”。", "继续填写", page
 
 
-def _office(form: Form, year: int, window: Window | None, counts: Mapping[str, int]) -> None:
-    _deadline(form, year, window, settled=False)
+def _office(form: Form, year: int, window: Window | None, soon: int, counts: Mapping[str, int]) -> None:
+    _deadline(form, year, window, soon, settled=False)
     with ui.element("nav").classes("lv-figures").props(f'aria-label="{year}年度{form.caption}办理情况"'):
         for tab, caption in COUNTS:
             with ui.link(target=f"/filings/{form.value}?year={year}&tab={tab}").classes("lv-figure"):
