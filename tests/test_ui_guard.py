@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
+import pyotp
 import pytest
-from nicegui import Client, core
+from nicegui import Client, core, ui
 from sqlmodel import Session
 from starlette.routing import Route
 
 from models import User
-from services.accounts import credentials, users
+from services import clock
+from services.accounts import credentials, passwords, users
 from services.db import Database
 from tests.conftest import World
 from tests.ui_kit import PASSWORD, Visitor, served, until, visitor
@@ -182,6 +186,55 @@ async def test_an_initial_password_must_be_changed_before_anything_else(
         assert (await guest.http_client.get(path)).headers["location"] == "/password"
     await guest.open("/password")
     await guest.should_see("您正在使用初始密码")
+
+
+async def test_passwords_are_hashed_off_the_event_loop_whichever_way_they_come(
+    guest: Visitor, sqlite_db: Database, sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, threads = threading.get_ident(), []
+
+    def noted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def work(*args: Any) -> Any:
+            threads.append((real.__name__, threading.get_ident() == loop))
+            return real(*args)
+
+        return work
+
+    monkeypatch.setattr(passwords, "matches", noted(passwords.matches))
+    monkeypatch.setattr(passwords, "hashed", noted(passwords.hashed))
+    await guest.http_client.post("/auth/login", data={"username": "nobody-here", "password": "no"})
+    await guest.sign_in("filer")
+    await guest.open("/password")
+    fields = {str(field.props["label"]): field for field in guest.find(kind=ui.input).elements}
+    for label, text in (("原密码", PASSWORD), ("新密码", "Yuexiu-2025-gz"), ("再次输入新密码", "Yuexiu-2025-gz")):
+        fields[label].set_value(text)
+    guest.button("修改密码").click()
+    await guest.should_see("密码已修改。")
+    made = await sqlite_db.awrite(credentials.issue_reset, sqlite_world.signer, sqlite_world.filer.user_id)
+    form = {"username": "filer", "code": made.code, "new": "Haizhu-2025-gz", "repeated": "Haizhu-2025-gz"}
+    assert (await guest.http_client.post("/auth/reset", data=form)).status_code == 303
+    assert {name for name, _ in threads} == {"matches", "hashed"}
+    assert len(threads) >= 7
+    assert not any(on_loop for _, on_loop in threads)
+
+
+async def test_a_role_that_must_use_a_code_sets_it_up_before_anything_else(
+    guest: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LVCE_CODE_ROLES", "admin")
+    await guest.sign_in("admin")
+    for path in ("/", "/users", "/audit", "/password"):
+        assert (await guest.http_client.get(path)).headers["location"] == "/security"
+    await guest.open("/security")
+    await guest.should_see("系统管理员必须使用动态口令。请先启用，然后继续。")
+    guest.button("启用动态口令").click()
+    await guest.should_see("1. 用手机验证器（支持 TOTP 的应用）扫描下面的二维码。")
+    secret = next(iter(guest.find(kind=ui.label, marker="secret").elements)).text.replace(" ", "")
+    guest.field("动态口令").type(pyotp.TOTP(secret).at(clock.now()))
+    guest.field("密码").type(PASSWORD)
+    guest.newest("启用").click()
+    await guest.should_see("10 个恢复码，只显示这一次")
+    assert (await guest.http_client.get("/users")).status_code == 200
 
 
 async def test_disabling_a_user_closes_the_pages_that_are_open(

@@ -104,7 +104,7 @@ async def _enrol(actor: Actor) -> tuple[str, ...] | None:
         ui.label("1. 用手机验证器（支持 TOTP 的应用）扫描下面的二维码。").classes("lv-dialog-text")
         ui.image(_picture(totp.address(secret, actor.username))).classes("lv-qr").props('alt="动态口令二维码"')
         ui.label("不能扫描时，请在验证器中手工输入密钥：").classes("lv-muted")
-        ui.label(" ".join(secret[i : i + 4] for i in range(0, len(secret), 4))).classes("lv-code")
+        ui.label(" ".join(secret[i : i + 4] for i in range(0, len(secret), 4))).classes("lv-code").mark("secret")
         ui.label("2. 输入验证器现在显示的 6 位数字和您的登录密码。").classes("lv-dialog-text")
         code = fields.text("动态口令", most=10, autocomplete="one-time-code", inputmode="numeric")
         password = ui.input("密码", password=True).props("autocomplete=current-password")
