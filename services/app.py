@@ -84,8 +84,7 @@ def _opened(settings: Settings, serving: bool, lock: IO[str] | None, tell: Calla
     database = Database(settings.database_url)
     try:
         db.check_pragmas(database)
-        schema.migrate(database, before=lambda: backup.before_migration(database, settings))
-        database.write(_load_regions)
+        _bring_up_to_date(settings, database, serving)
         notes: tuple[str, ...] = ()
         if serving:
             settings, notes = _first_start(settings, database, tell)
@@ -94,6 +93,18 @@ def _opened(settings: Settings, serving: bool, lock: IO[str] | None, tell: Calla
     except BaseException:
         database.close()
         raise
+
+
+def _bring_up_to_date(settings: Settings, database: Database, serving: bool) -> None:
+    """Tables and regions. A command may write beside a running server, but never change the tables under it."""
+    current = schema.revision(database) == schema.newest()
+    lock = None if serving or current else _alone(settings.data_dir, BESIDE_SERVER)
+    try:
+        schema.migrate(database, before=lambda: backup.before_migration(database, settings))
+        database.write(_load_regions)
+    finally:
+        if lock is not None:
+            lock.close()
 
 
 def _first_start(
@@ -119,7 +130,9 @@ def _first_start(
     if password:
         create_admin(database, FIRST_ADMIN, password)
         return settings, (f"已按 LVCE_ADMIN_PASSWORD 新增系统管理员，用户名 {FIRST_ADMIN}。",)
-    return settings, ("还没有任何用户。请先停止程序，运行 python main.py create-admin 新增系统管理员。",)
+    return settings, (
+        "还没有任何用户。请另开一个终端，用同样的配置运行 python main.py create-admin 新增系统管理员，不需要停止程序。",
+    )
 
 
 def seed_demo(settings: Settings, database: Database, seed: int, canaries: tuple[str, ...] = ()) -> None:
@@ -216,7 +229,11 @@ def _make_folders(settings: Settings) -> None:
     settings.data_dir.chmod(0o700)
 
 
-def _alone(data_dir: Path) -> IO[str]:
+ALREADY_SERVED = "已有一个程序正在使用数据目录 {}。请先停止它，或用 LVCE_DATA_DIR 和 LVCE_PORT 另开一处。"
+BESIDE_SERVER = "数据目录 {} 的数据库需要先升级，而网站还在运行旧的程序。请先停止网站，再运行这条命令，或直接启动新的程序。没有任何改动。"
+
+
+def _alone(data_dir: Path, otherwise: str = ALREADY_SERVED) -> IO[str]:
     """One serving process per data directory; the lock goes with the process, however it ends."""
     handle = (data_dir / "lvce.lock").open("a+", encoding="utf-8")
     try:
@@ -230,7 +247,5 @@ def _alone(data_dir: Path) -> IO[str]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
-        raise CannotStart(
-            f"已有一个程序正在使用数据目录 {data_dir}。请先停止它，或用 LVCE_DATA_DIR 和 LVCE_PORT 另开一处。"
-        ) from None
+        raise CannotStart(otherwise.format(data_dir)) from None
     return handle

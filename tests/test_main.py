@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from sqlmodel import Session, select
 import main
 from models import User
 from models.enums import Role
-from services import backup, clock, demo, settings
+from services import audit, backup, clock, demo, schema, settings
 from services.accounts import sessions
 from services.app import CannotStart, open_house
 from services.db import Database
@@ -268,6 +269,54 @@ def postgres_home(postgres_url: str) -> Iterator[tuple[str, str]]:
     yield _named(postgres_url, names[0]), _named(postgres_url, names[1])
     for name in names:
         _maintain(postgres_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+# --- beside a running server ------------------------------------------------------------------------------------------
+
+
+def test_an_administrator_is_made_while_the_server_writes(run: Said, tmp_path: Path) -> None:
+    home = tmp_path / "data"
+    with at_home(home, LVCE_DEMO="0"):
+        house = open_house(settings.from_env())
+        stop = threading.Event()
+
+        def write_on() -> None:
+            while not stop.is_set():
+                house.db.write(lambda s: audit.record(s, None, "sign_in"))
+
+        busy = threading.Thread(target=write_on)
+        busy.start()
+        try:
+            for name in ("first", "second", "third"):
+                code, _, err = run(
+                    home, "create-admin", "--username", name, LVCE_ADMIN_PASSWORD="Zhuguan-2025-gz", LVCE_DEMO="0"
+                )
+                assert (code, err) == (0, "")
+        finally:
+            stop.set()
+            busy.join()
+        try:
+            assert sessions.sign_in(house.db, "third", "Zhuguan-2025-gz").role is Role.ADMIN
+            assert house.db.read(audit.verify)[1] is None, "one chain, whoever wrote"
+        finally:
+            house.close()
+
+
+def test_a_command_never_changes_the_tables_under_a_running_server(
+    run: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "data"
+    with at_home(home, LVCE_DEMO="0"):
+        house = open_house(settings.from_env())
+        try:
+            monkeypatch.setattr(schema, "newest", lambda: "a later one")
+            for command in (["create-admin"], ["backup", str(tmp_path / "saved")]):
+                code, _, err = run(home, *command, LVCE_ADMIN_PASSWORD="Zhuguan-2025-gz", LVCE_DEMO="0")
+                assert code == 1
+                assert "请先停止网站" in err
+            assert not (home / "backups").exists()
+        finally:
+            house.close()
 
 
 # --- looking after it -------------------------------------------------------------------------------------------------
