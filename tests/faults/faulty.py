@@ -35,14 +35,16 @@ class Fault(Exception):
 
 
 class Calls:
-    """The calls made so far by name; the one at ``failing`` raises, and from then on nothing else does."""
+    """The calls made so far (``only`` those of one name); the one at ``failing`` raises, and none after it."""
 
-    def __init__(self, failing: int | None = None, kind: Kind = Kind.BROKEN) -> None:
+    def __init__(self, failing: int | None = None, kind: Kind = Kind.BROKEN, only: str = "") -> None:
         self.names: list[str] = []
-        self.failing, self.kind = failing, kind
+        self.failing, self.kind, self.only = failing, kind, only
         self.failed = ""
 
     def count(self, name: str, call: Callable[[], Any], error: Callable[[], BaseException]) -> Any:
+        if self.only and name != self.only:
+            return call()
         self.names.append(name)
         if len(self.names) - 1 != self.failing:
             return call()
