@@ -38,7 +38,12 @@ class Filing(SQLModel, table=True):
             postgresql_where=text("deleted_at IS NULL"),
         ),
         # Covering, with deleted_at among the columns: SQLite reads the table again behind a partial index.
-        Index("ix_filing_scope", "form", "year", "deleted_at", "region_code", "status", "current_authority_id"),
+        # Whatever a list filters, searches or sorts by: 20,000 filings are looked through without touching the table.
+        Index(
+            "ix_filing_scope",
+            *("form", "year", "deleted_at", "region_code", "status", "current_authority_id"),
+            *("risk", "submitted_at", "unit_name", "number", "organisation_id", "level", "flags", "late"),
+        ),
         Index("ix_filing_submitted", "form", "year", "deleted_at", "submitted_at"),
         Index("ix_filing_unit", "organisation_id", "form", "year", "deleted_at"),
         Index("ix_filing_authority", "current_authority_id", "status", "form", "year"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, TypeVar
 
@@ -91,13 +91,15 @@ def review_page(s: Session, actor: Actor, query: ListQuery) -> FilingPage:
     conditions = _conditions(s, actor, query)
     counts = tab_counts(s, actor, query.form, query.year)
     total = None if _is_narrowed(query) else counts.get(query.tab)
-    if total is None:
-        counted = permissions.visible(select(func.count(col(Filing.id))), actor).where(*conditions)
-        total = s.execute(counted).scalar_one()
     size = min(max(query.page_size, 1), MOST_ROWS)
     # Ids first: sorting thousands of whole rows would cost far more than fetching the few of this page.
-    page = _sorted(permissions.visible(select(col(Filing.id)), actor).where(*conditions), query)
-    ids = s.execute(page.limit(size).offset((max(query.page, 1) - 1) * size)).scalars().all()
+    wanted = _sorted(permissions.visible(select(col(Filing.id)), actor).where(*conditions), query)
+    first = (max(query.page, 1) - 1) * size
+    if total is None:  # how many there are is known only once all were looked at: then one look does
+        every = s.execute(wanted).scalars().all()
+        ids, total = every[first : first + size], len(every)
+    else:
+        ids = s.execute(wanted.limit(size).offset(first)).scalars().all()
     found = {row.id: row for row in s.execute(select(Filing).where(col(Filing.id).in_(ids))).scalars()}
     filings = [found[filing_id] for filing_id in ids]
     known = standing.standings(s, actor, filings)
@@ -170,7 +172,10 @@ def missing_page(s: Session, actor: Actor, query: ListQuery) -> MissingPage:
     """未填报: units that are on the list in force and have no filing of the year, by region and name."""
     permissions.authorize(actor, Power.STATISTICS)
     found = _missing(s, actor, query)
-    total = s.execute(select(func.count()).select_from(found.subquery())).scalar_one()
+    if _is_narrowed(replace(query, tab="", status="", flagged=False)):
+        total = s.execute(select(func.count()).select_from(found.subquery())).scalar_one()
+    else:
+        total = tab_counts(s, actor, query.form, query.year)["missing"]
     size = min(max(query.page_size, 1), MOST_ROWS)
     first = func.min(col(RosterEntry.region_code)), func.min(col(RosterEntry.listed_name))
     picked = found.order_by(*first).limit(size).offset((max(query.page, 1) - 1) * size).subquery()
