@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, MetaData, Table, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel
 
 from services import audit, schema
 from services.db import Database
+
+NOW = datetime(2025, 3, 20, 2, tzinfo=UTC)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -63,6 +66,32 @@ def test_the_database_itself_refuses_to_change_the_audit_log(empty: Database, ta
     with pytest.raises(DBAPIError, match="append-only"), empty.engine.begin() as connection:
         connection.execute(text(tampering))
     assert empty.read(audit.verify) == (1, None)
+
+
+def put(connection: Connection, table_name: str, /, **values: object) -> None:
+    """A row as an older program wrote it: reflected, since the models have moved on."""
+    table = Table(table_name, MetaData(), autoload_with=connection)
+    blank = {str: "", int: 0, bool: False, datetime: NOW, date: NOW.date()}
+    needed = {c.name: blank[c.type.python_type] for c in table.columns if not c.nullable and not c.primary_key}
+    connection.execute(table.insert().values({**needed, **values}))
+
+
+def test_what_the_first_program_wrote_lives_on(empty: Database) -> None:
+    schema.migrate(empty, to="0001")
+    with empty.engine.begin() as connection:
+        put(connection, "organisation", id=1, name="系统运行维护", kind="system", status="active")
+        put(connection, "app_user", id=1, username="admin", organisation_id=1)
+        put(connection, "roster_batch", id=1, name="2022年度绿色制造名单")
+        put(connection, "roster_entry", id=1, batch_id=1, listed_name="广州南粤精工电路有限公司")
+        put(connection, "audit_line", id=7, action="sign_in", chain="a" * 64)
+    assert schema.migrate(empty)
+    assert schema.differences(empty) == []
+    with empty.engine.connect() as connection:
+        assert connection.execute(text("SELECT totp_secret, totp_step FROM app_user")).one() == ("", 0)
+        assert connection.execute(text("SELECT version, group_id FROM roster_entry")).one() == (1, None)
+        assert connection.execute(text("SELECT last, chain FROM audit_seal")).one() == (7, "a" * 64)
+    with pytest.raises(DBAPIError, match="counts on"), empty.engine.begin() as connection:
+        connection.execute(text("UPDATE audit_seal SET last = 5"))
 
 
 def test_a_failed_migration_leaves_no_trace(empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:

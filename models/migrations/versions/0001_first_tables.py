@@ -35,16 +35,8 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('audit_line', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_audit_line_action'), ['action'], unique=False)
-        batch_op.create_index('ix_audit_line_at', ['at'], unique=False)
         batch_op.create_index('ix_audit_line_subject', ['subject', 'subject_id'], unique=False)
-        batch_op.create_index('ix_audit_line_user', ['user_id'], unique=False)
 
-    op.create_table('audit_seal',
-    sa.Column('id', sa.Integer(), nullable=False),
-    sa.Column('last', sa.Integer(), nullable=False),
-    sa.Column('chain', sa.String(64), nullable=False),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_audit_seal'))
-    )
     op.create_table('campaign',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('year', sa.Integer(), nullable=False),
@@ -54,15 +46,6 @@ def upgrade() -> None:
     sa.Column('locks_on', sa.Date(), nullable=False),
     sa.Column('source', sa.String(200), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_campaign'))
-    )
-    op.create_table('delay',
-    sa.Column('account', sa.String(30), nullable=False),
-    sa.Column('place', sa.String(80), nullable=False),
-    sa.Column('failures', sa.Integer(), nullable=False),
-    sa.Column('first_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('last_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('until', sa.DateTime(timezone=True), nullable=True),
-    sa.PrimaryKeyConstraint('account', 'place', name=op.f('pk_delay'))
     )
     op.create_table('organisation',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -158,9 +141,6 @@ def upgrade() -> None:
     sa.Column('failed_sign_ins', sa.Integer(), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('last_sign_in_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('password_set_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('totp_secret', sa.String(64), nullable=False),
-    sa.Column('totp_step', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['organisation_id'], ['organisation.id'], name=op.f('fk_app_user_organisation_id_organisation')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_app_user')),
     sa.UniqueConstraint('username', name=op.f('uq_app_user_username'))
@@ -190,13 +170,10 @@ def upgrade() -> None:
     sa.Column('listed_name', sa.String(200), nullable=False),
     sa.Column('credit_code', sa.String(18), nullable=False),
     sa.Column('region_code', sa.String(9), nullable=False),
-    sa.Column('group_id', sa.Integer(), nullable=True),
     sa.Column('listed_on', sa.Date(), nullable=False),
     sa.Column('removed_on', sa.Date(), nullable=True),
     sa.Column('removal_reason', sa.String(200), nullable=False),
-    sa.Column('version', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['batch_id'], ['roster_batch.id'], name=op.f('fk_roster_entry_batch_id_roster_batch')),
-    sa.ForeignKeyConstraint(['group_id'], ['organisation.id'], name=op.f('fk_roster_entry_group_id_organisation')),
     sa.ForeignKeyConstraint(['organisation_id'], ['organisation.id'], name=op.f('fk_roster_entry_organisation_id_organisation')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_roster_entry'))
     )
@@ -274,58 +251,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_filing_unit_name'), ['unit_name'], unique=False)
         batch_op.create_index('uq_filing_alive', ['organisation_id', 'form', 'year'], unique=True, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
 
-    op.create_table('invitation',
-    sa.Column('id', sa.Integer(), nullable=False),
-    sa.Column('organisation_id', sa.Integer(), nullable=False),
-    sa.Column('form', sa.String(32), nullable=False),
-    sa.Column('year', sa.Integer(), nullable=False),
-    sa.Column('level', sa.String(32), nullable=False),
-    sa.Column('reason', sa.String(500), nullable=False),
-    sa.Column('invited_by_id', sa.Integer(), nullable=False),
-    sa.Column('invited_at', sa.DateTime(timezone=True), nullable=False),
-    sa.ForeignKeyConstraint(['invited_by_id'], ['app_user.id'], name=op.f('fk_invitation_invited_by_id_app_user')),
-    sa.ForeignKeyConstraint(['organisation_id'], ['organisation.id'], name=op.f('fk_invitation_organisation_id_organisation')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_invitation')),
-    sa.UniqueConstraint('organisation_id', 'form', 'year', name=op.f('uq_invitation_organisation_id'))
-    )
-    with op.batch_alter_table('invitation', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_invitation_organisation_id'), ['organisation_id'], unique=False)
-
-    op.create_table('known_device',
-    sa.Column('id', sa.Integer(), nullable=False),
-    sa.Column('user_id', sa.Integer(), nullable=False),
-    sa.Column('token_hash', sa.String(64), nullable=False),
-    sa.Column('seen_at', sa.DateTime(timezone=True), nullable=False),
-    sa.ForeignKeyConstraint(['user_id'], ['app_user.id'], name=op.f('fk_known_device_user_id_app_user')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_known_device')),
-    sa.UniqueConstraint('user_id', 'token_hash', name=op.f('uq_known_device_user_id'))
-    )
-    op.create_table('past_password',
-    sa.Column('id', sa.Integer(), nullable=False),
-    sa.Column('user_id', sa.Integer(), nullable=False),
-    sa.Column('password_hash', sa.String(300), nullable=False),
-    sa.Column('ended_at', sa.DateTime(timezone=True), nullable=False),
-    sa.ForeignKeyConstraint(['user_id'], ['app_user.id'], name=op.f('fk_past_password_user_id_app_user')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_past_password'))
-    )
-    with op.batch_alter_table('past_password', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_past_password_user_id'), ['user_id'], unique=False)
-
-    op.create_table('roster_change',
-    sa.Column('id', sa.Integer(), nullable=False),
-    sa.Column('entry_id', sa.Integer(), nullable=False),
-    sa.Column('kind', sa.String(32), nullable=False),
-    sa.Column('effective_on', sa.Date(), nullable=False),
-    sa.Column('document_number', sa.String(100), nullable=False),
-    sa.Column('detail', sa.String(1000), nullable=False),
-    sa.Column('by_name', sa.String(50), nullable=False),
-    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
-    sa.ForeignKeyConstraint(['entry_id'], ['roster_entry.id'], name=op.f('fk_roster_change_entry_id_roster_entry')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_roster_change'))
-    )
-    with op.batch_alter_table('roster_change', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_roster_change_entry_id'), ['entry_id'], unique=False)
-
     op.create_table('sign_in',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('token_hash', sa.String(64), nullable=False),
@@ -341,22 +266,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('sign_in', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_sign_in_user_id'), ['user_id'], unique=False)
-
-    op.create_table('spare_code',
-    sa.Column('id', sa.Integer(), nullable=False),
-    sa.Column('user_id', sa.Integer(), nullable=False),
-    sa.Column('kind', sa.String(32), nullable=False),
-    sa.Column('code_hash', sa.String(64), nullable=False),
-    sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('made_by_name', sa.String(110), nullable=False),
-    sa.Column('expires_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('used_at', sa.DateTime(timezone=True), nullable=True),
-    sa.ForeignKeyConstraint(['user_id'], ['app_user.id'], name=op.f('fk_spare_code_user_id_app_user')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_spare_code')),
-    sa.UniqueConstraint('code_hash', name=op.f('uq_spare_code_code_hash'))
-    )
-    with op.batch_alter_table('spare_code', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_spare_code_user_id'), ['user_id'], unique=False)
 
     op.create_table('cell',
     sa.Column('filing_id', sa.Integer(), nullable=False),
@@ -630,11 +539,6 @@ def upgrade() -> None:
                 f"CREATE TRIGGER audit_line_no_{verb.lower()} BEFORE {verb} ON audit_line "
                 "BEGIN SELECT RAISE(ABORT, 'audit_line is append-only'); END"
             )
-        for verb, unless in (("UPDATE", "WHEN NEW.last <> OLD.last + 1"), ("DELETE", "")):
-            op.execute(
-                f"CREATE TRIGGER audit_seal_no_{verb.lower()} BEFORE {verb} ON audit_seal {unless} "
-                "BEGIN SELECT RAISE(ABORT, 'audit_seal only counts on'); END"
-            )
     else:
         op.execute(
             "CREATE FUNCTION audit_line_append_only() RETURNS trigger LANGUAGE plpgsql AS "
@@ -643,15 +547,6 @@ def upgrade() -> None:
         op.execute(
             "CREATE TRIGGER audit_line_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_line "
             "FOR EACH STATEMENT EXECUTE FUNCTION audit_line_append_only()"
-        )
-        op.execute(
-            "CREATE FUNCTION audit_seal_counts_on() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN IF TG_OP = 'UPDATE' AND NEW.last = OLD.last + 1 THEN RETURN NEW; END IF; "
-            "RAISE EXCEPTION 'audit_seal only counts on'; END $$"
-        )
-        op.execute(
-            "CREATE TRIGGER audit_seal_counts_on BEFORE UPDATE OR DELETE ON audit_seal "
-            "FOR EACH ROW EXECUTE FUNCTION audit_seal_counts_on()"
         )
 
 
@@ -710,27 +605,10 @@ def downgrade() -> None:
 
     op.drop_table('cell_change')
     op.drop_table('cell')
-    with op.batch_alter_table('spare_code', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_spare_code_user_id'))
-
-    op.drop_table('spare_code')
     with op.batch_alter_table('sign_in', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_sign_in_user_id'))
 
     op.drop_table('sign_in')
-    with op.batch_alter_table('roster_change', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_roster_change_entry_id'))
-
-    op.drop_table('roster_change')
-    with op.batch_alter_table('past_password', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_past_password_user_id'))
-
-    op.drop_table('past_password')
-    op.drop_table('known_device')
-    with op.batch_alter_table('invitation', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_invitation_organisation_id'))
-
-    op.drop_table('invitation')
     with op.batch_alter_table('filing', schema=None) as batch_op:
         batch_op.drop_index('uq_filing_alive', sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.drop_index(batch_op.f('ix_filing_unit_name'))
@@ -781,13 +659,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_organisation_credit_code'))
 
     op.drop_table('organisation')
-    op.drop_table('delay')
     op.drop_table('campaign')
-    op.drop_table('audit_seal')
     with op.batch_alter_table('audit_line', schema=None) as batch_op:
-        batch_op.drop_index('ix_audit_line_user')
         batch_op.drop_index('ix_audit_line_subject')
-        batch_op.drop_index('ix_audit_line_at')
         batch_op.drop_index(batch_op.f('ix_audit_line_action'))
 
     op.drop_table('audit_line')
@@ -795,4 +669,3 @@ def downgrade() -> None:
 
     if op.get_bind().dialect.name != "sqlite":
         op.execute("DROP FUNCTION audit_line_append_only() CASCADE")
-        op.execute("DROP FUNCTION audit_seal_counts_on() CASCADE")
