@@ -245,7 +245,7 @@ def upgrade() -> None:
         batch_op.create_index('ix_filing_authority', ['current_authority_id', 'status', 'form', 'year'], unique=False)
         batch_op.create_index(batch_op.f('ix_filing_group_id'), ['group_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_filing_region_code'), ['region_code'], unique=False)
-        batch_op.create_index('ix_filing_scope', ['form', 'year', 'deleted_at', 'region_code', 'status', 'current_authority_id', 'risk', 'submitted_at', 'unit_name', 'number', 'organisation_id', 'level', 'flags', 'late'], unique=False)
+        batch_op.create_index('ix_filing_scope', ['form', 'year', 'deleted_at', 'region_code', 'status', 'current_authority_id'], unique=False)
         batch_op.create_index('ix_filing_submitted', ['form', 'year', 'deleted_at', 'submitted_at'], unique=False)
         batch_op.create_index('ix_filing_unit', ['organisation_id', 'form', 'year', 'deleted_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_filing_unit_name'), ['unit_name'], unique=False)

@@ -109,6 +109,10 @@ def upgrade() -> None:
         batch_op.create_index('ix_audit_line_at', ['at'], unique=False)
         batch_op.create_index('ix_audit_line_user', ['user_id'], unique=False)
 
+    with op.batch_alter_table('filing', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_filing_scope'))
+        batch_op.create_index('ix_filing_scope', ['form', 'year', 'deleted_at', 'region_code', 'status', 'current_authority_id', 'risk', 'submitted_at', 'unit_name', 'number', 'organisation_id', 'level', 'flags', 'late'], unique=False)
+
     with op.batch_alter_table('roster_entry', schema=None) as batch_op:
         batch_op.add_column(sa.Column('group_id', sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column('version', sa.Integer(), nullable=False, server_default='1'))
@@ -144,6 +148,10 @@ def downgrade() -> None:
         batch_op.drop_constraint(batch_op.f('fk_roster_entry_group_id_organisation'), type_='foreignkey')
         batch_op.drop_column('version')
         batch_op.drop_column('group_id')
+
+    with op.batch_alter_table('filing', schema=None) as batch_op:
+        batch_op.drop_index('ix_filing_scope')
+        batch_op.create_index(batch_op.f('ix_filing_scope'), ['form', 'year', 'deleted_at', 'region_code', 'status', 'current_authority_id'], unique=False)
 
     with op.batch_alter_table('audit_line', schema=None) as batch_op:
         batch_op.drop_index('ix_audit_line_user')
