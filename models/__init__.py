@@ -15,7 +15,7 @@ from models.filing import (
 )
 from models.people import Delay, KnownDevice, Organisation, PastPassword, Region, SignIn, SpareCode, User
 from models.records import AuditLine, AuditSeal, Message, Setting
-from models.review import AdjustmentOpinion, ChecklistMark, ExpertTask, Question, SiteAssessment, Step
+from models.review import AdjustmentOpinion, ChecklistMark, ExpertTask, Question, ReviewDraft, SiteAssessment, Step
 from models.roster import Campaign, CampaignDate, Extension, Invitation, RosterBatch, RosterChange, RosterEntry
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "PastPassword",
     "Question",
     "Region",
+    "ReviewDraft",
     "RosterBatch",
     "RosterChange",
     "RosterEntry",

@@ -127,3 +127,15 @@ class ChecklistMark(SQLModel, table=True):
     done: bool
     user_name: str = Field(max_length=50)
     at: datetime
+
+
+class ReviewDraft(SQLModel, table=True):
+    """意见草稿: what a reviewer is typing about one version; for nobody else's eyes, gone with the decision."""
+
+    __tablename__ = "review_draft"
+
+    user_id: int = Field(foreign_key="app_user.id", primary_key=True)
+    version_id: int = Field(foreign_key="filing_version.id", primary_key=True)
+    field: str = Field(primary_key=True, max_length=120)  # which box: opinion, return.reason, ask:energy_total:2024
+    text: str
+    at: datetime

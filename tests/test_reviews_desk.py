@@ -14,7 +14,7 @@ from services import audit, clock
 from services.db import Database
 from services.errors import Conflict, Forbidden, NotFound, Refusal
 from services.filings import moves
-from services.reviews import decisions, desk, guides, opinions, questions
+from services.reviews import decisions, desk, drafts, guides, opinions, questions
 from tests import filing_kit
 from tests.conftest import SPRING, World
 
@@ -267,3 +267,29 @@ def test_the_history_names_a_scan_without_its_fingerprint(db: Database, world: W
     db.write(stamp)
     newest, *_ = db.read(desk.timeline, world.city, filing_id)
     assert newest.detail == "盖章.pdf（12 页），二维码自动核对"
+
+
+def test_what_a_reviewer_types_is_kept_for_him_alone_until_he_decides(db: Database, world: World) -> None:
+    filing_id = db.write(filing_kit.submitted, world.signer)
+    db.write(drafts.keep, world.county, filing_id, "opinion", "产值与纳税申报")
+    db.write(drafts.keep, world.county, filing_id, "opinion", "产值与纳税申报一致")
+    db.write(drafts.keep, world.county, filing_id, "return.reason", "")
+    assert db.read(desk.review, world.county, filing_id).drafts == {"opinion": "产值与纳税申报一致"}
+    assert db.read(desk.review, world.city, filing_id).drafts == {}
+    db.write(drafts.keep, world.county, filing_id, "opinion", " ")
+    assert db.read(desk.review, world.county, filing_id).drafts == {}
+    db.write(drafts.keep, world.county, filing_id, "opinion", "同意")
+    db.write(decisions.forward, world.county, filing_id, "同意")
+    assert db.read(desk.review, world.county, filing_id).drafts == {}
+
+
+def test_a_draft_needs_a_box_of_the_review_page_and_a_reader_who_is_no_unit(db: Database, world: World) -> None:
+    filing_id = db.write(filing_kit.submitted, world.signer)
+    with pytest.raises(Refusal, match="没有可以保存草稿的意见栏"):
+        db.write(drafts.keep, world.county, filing_id, "elsewhere", "同意")
+    with pytest.raises(Refusal, match="没有可以保存草稿的意见栏"):
+        db.write(drafts.keep, world.signer, filing_id, "opinion", "同意")
+    with pytest.raises(Refusal, match="最多 20000 字"):
+        db.write(drafts.keep, world.county, filing_id, "opinion", "长" * 20_001)
+    with pytest.raises(NotFound):
+        db.write(drafts.keep, world.far_city, filing_id, "opinion", "同意")

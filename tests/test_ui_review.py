@@ -12,7 +12,7 @@ from nicegui import ui
 from nicegui.elements.upload_files import SmallFileUpload
 from sqlmodel import select
 
-from models import AdjustmentOpinion, ChecklistMark, ExpertTask, Filing, Question, Stamp, StoredFile
+from models import AdjustmentOpinion, ChecklistMark, ExpertTask, Filing, Question, ReviewDraft, Stamp, StoredFile
 from models.enums import FilingStatus, Grade, Tier
 from services.actors import Actor
 from services.db import Database
@@ -413,3 +413,64 @@ async def test_the_latest_year_stands_beside_the_year_before(house: Database, sq
         await until(lambda: table.shown)
         jumped = next(line for line in table.shown if line.address == "energy_total:2024")
         assert (jumped.before, jumped.after, jumped.change) == ("4,120", "9,300", "+125.7%")
+
+
+# --- what is typed and not sent yet -------------------------------------------------------------------------------------
+
+
+async def test_an_opinion_that_is_being_typed_stands_there_again_after_a_reload(
+    house: Database, sqlite_world: World, filing: int
+) -> None:
+    async with at(f"/filing/{filing}/review", sqlite_world.county) as user:
+        field(user, "审核意见").set_value("产值与纳税申报一致，")
+        await user.should_see("草稿已保存")
+        await user.open(f"/filing/{filing}/review")
+        assert field(user, "审核意见").value == "产值与纳税申报一致，"
+
+
+@pytest.mark.parametrize(
+    ("opener", "label"),
+    [
+        ("退回", "退回原因"),
+        ("退回", "再提一个问题（针对整份表，可不填）"),
+        ("转送", "转送原因"),
+        ("登记现场评估", "评估人员（姓名、单位）"),
+        ("登记现场评估", "现场核实情况"),
+        ("登记现场评估", "评估结论"),
+        ("提出动态调整意见", "理由"),
+        ("对整份表提问", "核实问题"),
+    ],
+)
+async def test_a_dialog_that_was_left_has_its_text_again_when_it_is_opened(
+    house: Database, sqlite_world: World, opener: str, label: str
+) -> None:
+    filing_id = house.write(filing_kit.submitted, sqlite_world.signer)
+    house.write(filing_kit.pass_up, filing_id, sqlite_world.county)
+    async with at(f"/filing/{filing_id}/review", sqlite_world.city) as user:
+        press(user, opener)
+        await until(
+            lambda: any(e.props.get("label") == label for e in elements(user, ui.textarea) + elements(user, ui.input))
+        )
+        field(user, label).set_value("还没有写完")
+        await until(lambda: house.read(lambda s: len(s.exec(select(ReviewDraft)).all())) == 1)
+        for dialog in elements(user, ui.dialog):
+            dialog.close()
+        await until(lambda: not elements(user, ui.dialog) or all(not d.value for d in elements(user, ui.dialog)))
+        await user.open(f"/filing/{filing_id}/review")
+        press(user, opener)
+        await until(
+            lambda: any(e.props.get("label") == label for e in elements(user, ui.textarea) + elements(user, ui.input))
+        )
+        assert field(user, label).value == "还没有写完"
+
+
+async def test_a_return_that_was_sent_leaves_no_draft(house: Database, sqlite_world: World, filing: int) -> None:
+    async with at(f"/filing/{filing}/review", sqlite_world.county) as user:
+        press(user, "退回")
+        await until(lambda: any(e.props.get("label") == "退回原因" for e in elements(user, ui.textarea)))
+        field(user, "退回原因").set_value("用水量与水费单不符")
+        field(user, "再提一个问题（针对整份表，可不填）").set_value("请附水费单。")
+        await until(lambda: house.read(lambda s: len(s.exec(select(ReviewDraft)).all())) == 2)
+        press(user, "退回")
+        await until(lambda: reload(house, filing).status is FilingStatus.RETURNED)
+        assert house.read(lambda s: s.exec(select(ReviewDraft)).all()) == []

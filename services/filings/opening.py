@@ -218,9 +218,10 @@ def _write(
     now: datetime,
     before: Mapping[Address, CellValue] | None = None,
 ) -> None:
-    """Store prefilled cells with their change lines."""
+    """Store prefilled cells with their change lines; ``before`` None: a new filing, where nothing stands yet."""
+    store = s.add if before is None else s.merge
     for address, value in values.items():
-        s.merge(
+        store(
             Cell(
                 filing_id=filing_id,
                 field=address.field,

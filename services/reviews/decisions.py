@@ -25,7 +25,7 @@ from services.actors import Actor
 from services.errors import Conflict, NotFound, Refusal
 from services.filings import moves, standing, working
 from services.forms.template import Address
-from services.reviews import questions
+from services.reviews import drafts, questions
 from services.workflow import guards, transitions
 
 MOST_AT_ONCE = 200
@@ -53,6 +53,7 @@ def forward(s: Session, actor: Actor, filing_id: int, opinion: str, *, seen_vers
     receiver = _step(s, filing, following.tier)
     _open(receiver)
     s.add_all([step, receiver])
+    drafts.forget(s, actor, filing)
     moves.move(
         s,
         actor,
@@ -75,6 +76,7 @@ def approve(s: Session, actor: Actor, filing_id: int, opinion: str, *, seen_vers
     _decide(step, actor, Action.APPROVE, _words(opinion, "审核意见", OPINION_LENGTH, "opinion"))
     version.status = VersionStatus.APPROVED
     s.add_all([step, version])
+    drafts.forget(s, actor, filing)
     moves.move(
         s,
         actor,
@@ -111,9 +113,9 @@ def send_back(
     step = _own_step(s, filing)
     for address, text in new_questions:
         questions.ask(s, actor, filing_id, address, text)
-    drafts = [q for q in _own_questions(s, filing, step.tier) if not q.published and q.status is QuestionStatus.OPEN]
+    asked = [q for q in _own_questions(s, filing, step.tier) if not q.published and q.status is QuestionStatus.OPEN]
     files = _return_files(s, actor, filing, file_ids)
-    if not drafts and not files:
+    if not asked and not files:
         raise Refusal(
             "退回须至少提出一个核实问题或上传一份退回附件，让对方知道要改什么。请补充后再退回。", field="questions"
         )
@@ -123,7 +125,8 @@ def send_back(
     limits = None if scope is None else _scope(s, filing, scope)
     _decide(step, actor, Action.SEND_BACK, words)
     s.add(step)
-    detail = f"{step.authority_name}退回{'申报单位' if below is None else below.authority_name}：{words}（核实问题 {len(drafts)} 个，附件 {len(files)} 份）"
+    drafts.forget(s, actor, filing)
+    detail = f"{step.authority_name}退回{'申报单位' if below is None else below.authority_name}：{words}（核实问题 {len(asked)} 个，附件 {len(files)} 份）"
     if below is not None:
         receiver = _step(s, filing, below.tier)
         _open(receiver)
@@ -144,11 +147,11 @@ def send_back(
             s, receiver.authority_id or 0, "returned_below", filing=filing, from_name=step.authority_name, reason=words
         )
         return
-    for question in drafts:
+    for question in asked:
         question.published = True
         question.version_id = version.id or 0
     version.status = VersionStatus.RETURNED
-    s.add_all([*drafts, version])
+    s.add_all([*asked, version])
     moves.move(
         s,
         actor,
@@ -209,6 +212,7 @@ def transfer(s: Session, actor: Actor, filing_id: int, authority_id: int, reason
     before = step.authority_name
     step.authority_id, step.authority_name, step.opened_at = office.id, office.name, clock.now()
     s.add(step)
+    drafts.forget(s, actor, filing)
     moves.move(
         s,
         actor,

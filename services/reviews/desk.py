@@ -32,7 +32,7 @@ from services.filings.views import Difference, FilingHead, FindingView
 from services.forms.findings import Context
 from services.forms.sheet import Sheet
 from services.forms.template import Address, FormTemplate
-from services.reviews import guides, opinions, peers, risk
+from services.reviews import drafts, guides, opinions, peers, risk
 from services.reviews.views import (
     AdjustmentView,
     ArticleChoice,
@@ -107,6 +107,7 @@ def review(s: Session, actor: Actor, filing_id: int) -> ReviewView:
         articles=_articles(sheet),
         timeline=timeline(s, actor, filing_id),
         peers=among,
+        drafts=drafts.kept(s, actor, filing),
         below=_below(known, head),
     )
 

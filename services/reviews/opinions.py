@@ -26,7 +26,9 @@ from services.errors import Conflict, NotFound, Refusal
 from services.filings import standing, working
 from services.forms.findings import CellValue
 from services.forms.template import Address, FormTemplate
-from services.reviews import guides
+from services.reviews import drafts, guides
+
+ASSESSMENT_DRAFTS = ("assess.people", "assess.lines", "assess.conclusion")
 
 
 def attach_letter(s: Session, actor: Actor, filing_id: int, file_id: int | None) -> None:
@@ -88,6 +90,7 @@ def record_assessment(
     )
     s.add(assessment)
     s.flush()
+    drafts.forget(s, actor, filing, *ASSESSMENT_DRAFTS)
     _tell(s, actor, Action.ASSESS, filing_id, f"{visited_on.isoformat()} {assessment.people}：{assessment.conclusion}")
     return assessment.id or 0
 
@@ -130,6 +133,7 @@ def record_adjustment(
             recorded_at=clock.now(),
         )
     )
+    drafts.forget(s, actor, filing, "adjust.reason")
     _tell(s, actor, Action.ADJUST, filing_id, f"{opinion.caption} {article} {words}".strip())
 
 
@@ -203,6 +207,7 @@ def submit_opinion(s: Session, actor: Actor, filing_id: int, opinion: str, grade
     task.opinion = _words(opinion, "专家意见", 2000, "opinion")
     task.grade, task.submitted_at = grade, clock.now()
     s.add(task)
+    drafts.forget(s, actor, filing, "expert")
     inbox.close(s, "expert", filing=filing, user_id=actor.user_id)
     _tell(s, actor, Action.EXPERT_OPINION, filing_id, f"{grade.caption}：{task.opinion}")
 

@@ -11,6 +11,7 @@ from services.actors import Actor
 from services.errors import Conflict, NotFound, Refusal
 from services.filings import standing, working
 from services.forms.template import Address
+from services.reviews import drafts
 
 QUESTION_LENGTH = 1000
 ANSWER_LENGTH = 2000
@@ -36,6 +37,7 @@ def ask(s: Session, actor: Actor, filing_id: int, address: str, text: str) -> in
     )
     s.add(question)
     s.flush()
+    drafts.forget(s, actor, filing, f"ask:{address}")
     _tell(s, actor, Action.ASK, filing_id, f"{place}：{words}")
     assert question.id is not None
     return question.id

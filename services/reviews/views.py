@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
@@ -170,4 +171,5 @@ class ReviewView:
     articles: tuple[ArticleChoice, ...]
     timeline: tuple[TimelineLine, ...]
     peers: tuple[PeerView, ...] = ()  # highest first; empty while there are too few peers
+    drafts: Mapping[str, str] = field(default_factory=dict)  # what this reader has typed and not sent yet, by box
     below: str = ""  # the tier below that it may be sent back to; "" if there is none

@@ -17,13 +17,15 @@ from services.errors import NotFound, Refusal, SignedOut
 from services.filings import versions
 from services.filings.views import Difference, FilingHead, FindingView, SheetView
 from services.reviews import desk, opinions
-from services.reviews.views import CheckView, Flag, FocusRow, FocusView, ReviewView
+from services.reviews.peers import HIGH
+from services.reviews.views import CheckView, Flag, FocusRow, FocusView, PeerView, ReviewView
 from ui import act, shell, words
 from ui.widgets import chips, dialogs, filing_files, notices, questions, stamp_panel
 from ui.widgets.assessments import Assessments
 from ui.widgets.chips import chip
 from ui.widgets.decision import Decision
 from ui.widgets.differences import Differences
+from ui.widgets.drafts import Drafts
 from ui.widgets.experts import Experts, OwnOpinion
 from ui.widgets.filing_files import FileTable
 from ui.widgets.form_sheet import FormSheet, layout_json, sheet_json
@@ -78,6 +80,7 @@ class _Review:
     def __init__(self, actor: Actor, view: ReviewView) -> None:
         self.actor, self.view = actor, view
         self.filing_id = view.head.id
+        self.drafts = Drafts(view.head.id, view.drafts)
         self.sheet_view: SheetView | None = None
         self.sheet: FormSheet | None = None
         self.ready = False
@@ -91,10 +94,14 @@ class _Review:
                 self.build_tabs()
             with ui.element("aside").classes("lv-card lv-decide").props('aria-label="办理"'):
                 if self.actor.role is Role.EXPERT:
-                    self.panel: Decision | OwnOpinion = OwnOpinion(self.actor, self.view)
+                    self.panel: Decision | OwnOpinion = OwnOpinion(self.actor, self.view, self.drafts)
                 else:
                     self.panel = Decision(
-                        self.actor, self.view, show_points=lambda: self.tabs.set_value(POINTS), rows=self.rows
+                        self.actor,
+                        self.view,
+                        self.drafts,
+                        show_points=lambda: self.tabs.set_value(POINTS),
+                        rows=self.rows,
                     )
         self.draw()
         act.watch_filing(self.filing_id, self.changed)
@@ -142,13 +149,13 @@ class _Review:
                     label="本年与上年逐项对照", empty="没有可以逐年对照的数据。", on_jump=self.jump
                 )
             with ui.tab_panel("questions"), ui.element("section").classes("lv-card"):
-                self.asked = Asked(self.actor, self.filing_id, jump=self.jump)
+                self.asked = Asked(self.actor, self.filing_id, self.drafts, jump=self.jump)
             with ui.tab_panel("files"), ui.element("section").classes("lv-card"):
                 self.stamp = ui.element("div")
                 self.files = FileTable(empty="没有附件。")
             if office:
                 with ui.tab_panel("assess"), ui.element("section").classes("lv-card"):
-                    self.assessments = Assessments(self.filing_id, rows=self.rows, jump=self.jump)
+                    self.assessments = Assessments(self.filing_id, self.drafts, rows=self.rows, jump=self.jump)
                 with ui.tab_panel("experts"), ui.element("section").classes("lv-card"):
                     self.experts = Experts(self.filing_id)
             with ui.tab_panel("timeline"), ui.element("section").classes("lv-card"):
@@ -247,6 +254,7 @@ class _Review:
                     self.draw_findings("保留的警告及说明", view.kept)
                     self.draw_findings("仅供审核人员查看的提示", view.for_reviewers)
                     self.draw_jumps(view.jumps)
+                    self.draw_peers(view.peers)
                 self.draw_checklist(focus.items)
                 self.draw_rows(focus)
 
@@ -302,6 +310,22 @@ class _Review:
                     with ui.element("td").classes("lv-number lv-diff-much"):
                         ui.label(jump.change)
 
+    def draw_peers(self, peers: Sequence[PeerView]) -> None:
+        """同类百分位: where each intensity stands among the other filings, as a mark on a line and in words."""
+        if not peers:
+            return
+        ui.label(f"与同类单位比较（本表同年度已上报的 {max(peer.peers for peer in peers)} 份）").classes("lv-strong")
+        with ui.element("div").classes("lv-peers"):
+            for peer in peers:
+                ui.button(peer.place, on_click=partial(self.jump, peer.address)).props("flat dense align=left no-caps")
+                ui.label(f"{peer.text} {peer.unit}").classes("lv-number")
+                with (
+                    ui.element("div").classes("lv-peer-high" if peer.per_cent >= HIGH else ""),
+                    ui.element("div").classes("lv-peer-bar").props("aria-hidden=true"),
+                ):
+                    ui.element("div").style(f"left: {peer.per_cent}%")
+                ui.label(f"高于 {peer.per_cent}% 的单位")
+
     def draw_rows(self, focus: FocusView) -> None:
         """What was filled in where this focus looks."""
         if not focus.rows:
@@ -348,7 +372,7 @@ class _Review:
         place = questions.place_words(await self.rows(), address)
         if not place:
             raise NotFound("本表没有这个单元格。请在表中重新选择要提问的单元格。")
-        await questions.ask(self.filing_id, address, place)
+        await questions.ask(self.filing_id, address, place, self.drafts)
 
     async def rows(self) -> Mapping[str, str]:
         """The rows of the form, key → words."""

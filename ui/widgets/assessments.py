@@ -18,6 +18,7 @@ from services.reviews.views import AdjustmentView, ArticleChoice, AssessmentView
 from ui import act, shell, words
 from ui.widgets import dialogs
 from ui.widgets.chips import chip
+from ui.widgets.drafts import PAUSE, Drafts
 from ui.widgets.upload import DOCUMENTS, Upload
 
 TONES = {
@@ -33,8 +34,9 @@ Rows = Callable[[], Awaitable[Mapping[str, str]]]
 class Assessments:
     """The tab of an office (评估与调整)."""
 
-    def __init__(self, filing_id: int, *, rows: Rows, jump: Callable[[str], Any]) -> None:
-        self.filing_id, self.rows, self.jump = filing_id, rows, jump
+    def __init__(self, filing_id: int, drafts: Drafts, *, rows: Rows, jump: Callable[[str], Any]) -> None:
+        self.filing_id, self.drafts, self.rows, self.jump = filing_id, drafts, rows, jump
+        self.attached: list[FileView] = []  # uploaded for an assessment that is not recorded yet
         self.view: ReviewView | None = None
         ui.label(NOTICE).classes("lv-muted")
         self.assessing, self.visits = _section("现场评估")
@@ -98,28 +100,40 @@ class Assessments:
     async def assess(self) -> None:
         """登记现场评估: when, who, what was found on which indicator, papers, conclusion."""
         rows = dict(await self.rows())
-        attached: list[FileView] = []
+        attached = self.attached
         lines: list[tuple[ui.select, ui.textarea]] = []
-        with dialogs.dialog("登记现场评估", wide=True, persistent=True) as box:
+        with dialogs.dialog("登记现场评估", wide=True, typed=True) as box:
             when = ui.input("现场评估日期", value=clock.today().isoformat()).props("type=date").classes("lv-wide")
             people = ui.input("评估人员（姓名、单位）").props("maxlength=300").classes("lv-wide")
+            self.drafts.bind(people, "assess.people")
             with ui.element("section").classes("lv-decide-part"):
                 ui.label("逐项核实情况").classes("lv-strong")
                 listed = ui.element("div").classes("lv-questions")
 
-                def add() -> None:
-                    with listed, ui.element("div").classes("lv-found-line"):
-                        row = ui.select(rows, label="指标", with_input=True, clearable=True)
-                        lines.append((row, ui.textarea("现场核实情况").props("rows=1 autogrow maxlength=1000")))
+                async def keep() -> None:
+                    await self.drafts.keep_lines("assess.lines", lines)
 
-                add()
-                ui.button("再加一项", icon="add", on_click=add).props("flat dense")
+                def add(key: str = "", text: str = "") -> None:
+                    with listed, ui.element("div").classes("lv-found-line"):
+                        row = ui.select(
+                            rows, value=key if key in rows else None, label="指标", with_input=True, clearable=True
+                        )
+                        found = ui.textarea("现场核实情况", value=text)
+                        found.props(f"rows=1 autogrow maxlength=1000 debounce={PAUSE}")
+                        lines.append((row, found))
+                    row.on_value_change(keep)
+                    found.on_value_change(keep)
+
+                for line in self.drafts.lines("assess.lines") or [["", ""]]:
+                    add(*line)
+                ui.button("再加一项", icon="add", on_click=lambda: add()).props("flat dense")
             conclusion = ui.textarea("评估结论").props("rows=3 counter maxlength=2000").classes("lv-wide")
-            names = ui.label().classes("lv-muted")
+            self.drafts.bind(conclusion, "assess.conclusion")
+            names = ui.label(_names(attached)).classes("lv-muted")
 
             async def take(name: str, content: bytes) -> None:
                 attached.append(await act.blocking(files.upload, self.filing_id, FileKind.ASSESSMENT, name, content))
-                names.set_text("已上传：" + "、".join(found.name for found in attached))
+                names.set_text(_names(attached))
 
             Upload("上传现场评估材料", take, kinds=DOCUMENTS)
             trouble = ui.label().classes("lv-field-error").props("role=alert")
@@ -138,6 +152,8 @@ class Assessments:
                 except Refusal as refusal:
                     trouble.set_text(refusal.message)
                     return
+                attached.clear()
+                self.drafts.done(*opinions.ASSESSMENT_DRAFTS)
                 box.submit(True)
 
             with ui.row().classes("lv-dialog-actions"):
@@ -150,7 +166,7 @@ class Assessments:
         """提出动态调整意见: 保留, 变更, 整改 or 移出, with the articles it rests on."""
         assert self.view is not None
         articles = self.view.articles
-        with dialogs.dialog("提出动态调整意见", wide=True, persistent=True) as box:
+        with dialogs.dialog("提出动态调整意见", wide=True, typed=True) as box:
             kind = ui.radio({a.value: a.caption for a in Adjustment}, value=Adjustment.KEEP.value).props("inline")
             ui.label("引用条款（填报内容支持的条款排在前面）").classes("lv-strong")
             listed = ui.element("div").classes("lv-articles")
@@ -167,6 +183,7 @@ class Assessments:
             kind.on_value_change(draw)
             draw()
             reason = ui.textarea("理由").props("rows=3 counter maxlength=1000").classes("lv-wide")
+            self.drafts.bind(reason, "adjust.reason")
             trouble = ui.label().classes("lv-field-error").props("role=alert")
 
             async def go() -> None:
@@ -178,6 +195,7 @@ class Assessments:
                 except Refusal as refusal:
                     trouble.set_text(refusal.message)
                     return
+                self.drafts.done("adjust.reason")
                 box.submit(Adjustment(kind.value).caption)
 
             with ui.row().classes("lv-dialog-actions"):
@@ -186,6 +204,10 @@ class Assessments:
         said = await box
         if isinstance(said, str):
             act.done(f"已提出动态调整意见：{said}。")
+
+
+def _names(attached: Sequence[FileView]) -> str:
+    return "已上传：" + "、".join(found.name for found in attached) if attached else ""
 
 
 def _section(title: str) -> tuple[ui.element, ui.element]:

@@ -18,6 +18,7 @@ from services.reviews.views import ReviewView
 from ui import act, shell, words
 from ui.widgets import dialogs, filing_actions
 from ui.widgets.chips import chip
+from ui.widgets.drafts import Drafts
 from ui.widgets.upload import PICTURES, Upload
 
 PASSING = (Action.FORWARD, Action.APPROVE)
@@ -56,8 +57,11 @@ def steps(shown: Sequence[StepView]) -> None:
 class Decision:
     """The sticky panel of who reviews. What is being typed stays when the rest is drawn again."""
 
-    def __init__(self, actor: Actor, view: ReviewView, *, show_points: Callable[[], Any], rows: Rows) -> None:
-        self.actor, self.view, self.stale = actor, view, ""
+    def __init__(
+        self, actor: Actor, view: ReviewView, drafts: Drafts, *, show_points: Callable[[], Any], rows: Rows
+    ) -> None:
+        self.actor, self.view, self.drafts, self.stale = actor, view, drafts, ""
+        self.attached: list[FileView] = []  # uploaded for a return that is not sent yet
         self.show_points, self.rows = show_points, rows
         self.drawn: dict[Action, tuple[ActionView | None, str]] = {}
         self.handlers = {
@@ -77,6 +81,7 @@ class Decision:
                 self.letter_upload = Upload("上传推荐文件", self.take_letter, kinds=PICTURES)
             with ui.element("div").classes("lv-decide-part") as self.saying:
                 self.opinion = ui.textarea("审核意见").props("rows=3 autogrow maxlength=2000").classes("lv-wide")
+                drafts.bind(self.opinion, "opinion")
                 self.trouble = ui.label().classes("lv-field-error").props("role=alert")
                 with (
                     self.opinion.add_slot("append"),
@@ -198,6 +203,7 @@ class Decision:
             self.trouble.set_text(refusal.message)
             self.opinion.run_method("focus")
             return
+        self.drafts.done()
         self.opinion.set_value("")
         act.done(said)
 
@@ -207,12 +213,13 @@ class Decision:
     async def transfer(self) -> None:
         """转送 to the office that it should have gone to."""
         offices = dict(await act.read(decisions.offices_for_transfer, self.view.head.id))
-        with dialogs.dialog(f"转送“{self.view.head.unit_name}”的动态管理表") as box:
+        with dialogs.dialog(f"转送“{self.view.head.unit_name}”的动态管理表", typed=True) as box:
             ui.label(
                 "上报的主管部门不对时，可转送给同级的另一个主管部门审核；申报单位填写的内容和单位信息不变。"
             ).classes("lv-dialog-text")
             to = ui.select(offices, label="转送给", with_input=True).classes("lv-wide")
             why = ui.textarea("转送原因").props("rows=3 counter maxlength=1000").classes("lv-wide")
+            self.drafts.bind(why, "transfer.reason")
             trouble = ui.label().classes("lv-field-error").props("role=alert")
 
             async def go() -> None:
@@ -224,6 +231,7 @@ class Decision:
                 except Refusal as refusal:
                     trouble.set_text(refusal.message)
                     return
+                self.drafts.done()
                 box.submit(offices[to.value])
 
             with ui.row().classes("lv-dialog-actions"):
@@ -234,22 +242,23 @@ class Decision:
             act.done(f"已转送{name}。")
 
     async def send_back(self) -> None:
-        await _SendBack(self.actor, self.view, await self.rows()).ask()
+        await _SendBack(self.actor, self.view, await self.rows(), self.drafts, self.attached).ask()
 
 
 class _SendBack:
     """退回: the reason, to whom, which questions go out, and what may be changed."""
 
-    def __init__(self, actor: Actor, view: ReviewView, rows: Mapping[str, str]) -> None:
-        self.view, self.rows = view, dict(rows)
+    def __init__(
+        self, actor: Actor, view: ReviewView, rows: Mapping[str, str], drafts: Drafts, attached: list[FileView]
+    ) -> None:
+        self.view, self.rows, self.kept, self.attached = view, dict(rows), drafts, attached
         self.drafts = tuple(
             q for q in view.questions if q.tier is actor.tier and not q.published and q.status == QuestionStatus.OPEN
         )
-        self.attached: list[FileView] = []
 
     async def ask(self) -> None:
         head, view = self.view.head, self.view
-        with dialogs.dialog(f"退回“{head.unit_name}”{head.year}年度动态管理表", wide=True, persistent=True) as box:
+        with dialogs.dialog(f"退回“{head.unit_name}”{head.year}年度动态管理表", wide=True, typed=True) as box:
             self.to = ui.radio(
                 {"unit": "退回申报单位，由其修改或回答后重新上报"}
                 | ({"below": f"退回下一级（{view.below}）重新审核"} if view.below else {}),
@@ -257,6 +266,7 @@ class _SendBack:
                 on_change=self.draw_scope,
             )
             self.reason = ui.textarea("退回原因").props("autofocus rows=3 counter maxlength=1000").classes("lv-wide")
+            self.kept.bind(self.reason, "return.reason")
             self.trouble = ui.label().classes("lv-field-error").props("role=alert")
             with ui.element("section").classes("lv-decide-part"):
                 ui.label(f"随退回一并发出的核实问题（{len(self.drafts)}）").classes("lv-strong")
@@ -264,9 +274,10 @@ class _SendBack:
                 self.more = (
                     ui.textarea("再提一个问题（针对整份表，可不填）").props("rows=2 maxlength=1000").classes("lv-wide")
                 )
+                self.kept.bind(self.more, "return.question")
             with ui.element("section").classes("lv-decide-part"):
                 ui.label("退回附件（可不传）").classes("lv-strong")
-                self.names = ui.label().classes("lv-muted")
+                self.names = ui.label("、".join(f.name for f in self.attached)).classes("lv-muted")
                 Upload("选择退回附件", self.take, kinds=PICTURES)
             self.limits = ui.element("section").classes("lv-decide-part")
             with self.limits:
@@ -320,6 +331,8 @@ class _SendBack:
             self.trouble.set_text(refusal.message)
             self.trouble.run_method("scrollIntoView")
             return
+        self.attached.clear()
+        self.kept.done()
         box.submit(self.view.below if to == "below" else "申报单位")
 
 

@@ -17,12 +17,18 @@ from nicegui import context, ui
 
 
 @contextmanager
-def dialog(title: str, *, wide: bool = False, persistent: bool = False) -> Iterator[ui.dialog]:
-    """An open dialog with our title; whatever is drawn inside lands in its body. Deletes itself once it is closed."""
+def dialog(title: str, *, wide: bool = False, persistent: bool = False, typed: bool = False) -> Iterator[ui.dialog]:
+    """An open dialog with our title; whatever is drawn inside lands in its body. Deletes itself once it is closed.
+
+    ``persistent``: closed by its own buttons only. ``typed``: one that takes some writing is not closed by a click
+    beside it, but by Esc; its caller keeps what was typed.
+    """
     look = "lv-dialog" + (" lv-dialog-wide" if wide else "")
     # In the page itself: the place of the clicked button may be drawn anew while the dialog is open.
     with context.client.layout, ui.dialog(value=True) as box, ui.card().classes(look) as card:
-        box.props("persistent" if persistent else "").props("role=dialog aria-modal=true")
+        box.props("persistent" if persistent else "no-backdrop-dismiss" if typed else "").props(
+            "role=dialog aria-modal=true"
+        )
         box.on("hide", box.delete)
         card.props["aria-label"] = title
         ui.label(title).classes("lv-dialog-title").props("role=heading aria-level=2")

@@ -15,6 +15,7 @@ from services.reviews.views import ExpertView, ReviewView
 from ui import act, shell, words
 from ui.widgets import dialogs
 from ui.widgets.chips import chip
+from ui.widgets.drafts import Drafts
 
 GRADES = {grade: f"{grade.caption} 级" for grade in Grade}
 
@@ -102,19 +103,20 @@ class Experts:
 class OwnOpinion:
     """The panel of an expert (专家意见): what is typed stays when the page is drawn again."""
 
-    def __init__(self, actor: Actor, view: ReviewView) -> None:
-        self.actor, self.filing_id = actor, view.head.id
+    def __init__(self, actor: Actor, view: ReviewView, drafts: Drafts) -> None:
+        self.actor, self.filing_id, self.drafts = actor, view.head.id, drafts
+        own = _own(view)
         with ui.element("section").classes("lv-decide-own"):
             ui.label("专家意见").classes("lv-card-title")
             self.grade = ui.radio(dict(GRADES)).props('inline aria-label="评审等级"')
-            self.opinion = ui.textarea("专家意见").props("rows=8 counter maxlength=2000").classes("lv-wide")
+            self.opinion = ui.textarea("专家意见", value=own.opinion if own else "")
+            self.opinion.props("rows=8 counter maxlength=2000").classes("lv-wide")
+            drafts.bind(self.opinion, "expert")
             self.trouble = ui.label().classes("lv-field-error").props("role=alert")
             self.state = ui.label().classes("lv-muted").props("role=status")
             self.button = ui.element("div")
-        own = _own(view)
         if own is not None and own.submitted_at:
             self.grade.set_value(own.grade)
-            self.opinion.set_value(own.opinion)
         self.show(view)
 
     def show(self, view: ReviewView, *, stale: str = "") -> None:
@@ -148,6 +150,7 @@ class OwnOpinion:
                 raise
             self.trouble.set_text(refusal.message)
             return
+        self.drafts.done("expert")
         act.done("专家意见已提交。")
 
 

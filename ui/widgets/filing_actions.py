@@ -15,6 +15,7 @@ from services.filings.views import FilingHead, FilingRow, Receipt
 from services.reviews import decisions
 from ui import act, shell
 from ui.widgets import dialogs
+from ui.widgets.drafts import Drafts
 
 Refresh = Callable[[], Awaitable[None]]
 Subject = FilingRow | FilingHead
@@ -143,11 +144,17 @@ async def ask(
     submit: Callable[[str], Awaitable[Any]],
     danger: bool = False,
     long: bool = False,
+    kept: tuple[Drafts, str] | None = None,
 ) -> str | None:
-    """Ask for words and act with them; a refusal is shown beside the field and the dialog stays open."""
-    with dialogs.dialog(title) as box:
+    """Ask for words and act with them; a refusal is shown beside the field and the dialog stays open.
+
+    ``kept``: where a draft of the words lies until they are sent.
+    """
+    with dialogs.dialog(title, typed=long) as box:
         ui.label(consequence).classes("lv-dialog-text")
         words = (ui.textarea(label) if long else ui.input(label)).props("autofocus").classes("lv-wide")
+        if kept:
+            kept[0].bind(words, kept[1])
         trouble = ui.label().classes("lv-field-error").props("role=alert")
 
         async def go() -> None:
@@ -156,6 +163,8 @@ async def ask(
             except Refusal as refusal:
                 trouble.set_text(refusal.message)
                 return
+            if kept:
+                kept[0].done(kept[1])
             box.submit(words.value or "")
 
         if not long:

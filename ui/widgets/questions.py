@@ -17,6 +17,7 @@ from services.reviews import questions
 from ui import act, shell, words
 from ui.widgets import dialogs, filing_actions, form_sheet
 from ui.widgets.chips import chip
+from ui.widgets.drafts import Drafts
 
 
 class Sheet(Protocol):
@@ -153,8 +154,8 @@ class _Answer:
 class Asked:
     """核实问题 for who reviews: ask on a cell or on the whole, change or withdraw what the unit has not seen, close one's own."""
 
-    def __init__(self, actor: Actor, filing_id: int, *, jump: Callable[[str], Any]) -> None:
-        self.actor, self.filing_id, self.jump = actor, filing_id, jump
+    def __init__(self, actor: Actor, filing_id: int, drafts: Drafts, *, jump: Callable[[str], Any]) -> None:
+        self.actor, self.filing_id, self.drafts, self.jump = actor, filing_id, drafts, jump
         with ui.element("div").classes("lv-card-head") as self.holder:
             self.count = ui.label().props("aria-live=polite")
             ui.element("div").classes("lv-space")
@@ -175,9 +176,11 @@ class Asked:
         self.box.clear()
         with self.asking:
             if asking is not None and asking.enabled:
-                ui.button("对整份表提问", icon="add_comment", on_click=lambda: ask(self.filing_id, "", "整份表")).props(
-                    "outline"
-                )
+                ui.button(
+                    "对整份表提问",
+                    icon="add_comment",
+                    on_click=lambda: ask(self.filing_id, "", "整份表", self.drafts),
+                ).props("outline")
             elif asking is not None:
                 shell.reason_button("对整份表提问", asking.reason, props="outline")
         with self.box:
@@ -252,7 +255,7 @@ class Asked:
         act.done("已关闭这个核实问题。")
 
 
-async def ask(filing_id: int, address: str, place: str) -> None:
+async def ask(filing_id: int, address: str, place: str, drafts: Drafts) -> None:
     """提出核实问题 on one cell, or on the whole with an empty address."""
     asked_text = await filing_actions.ask(
         f"对“{place}”提出核实问题",
@@ -261,6 +264,7 @@ async def ask(filing_id: int, address: str, place: str) -> None:
         label="核实问题",
         submit=lambda text: act.perform(questions.ask, filing_id, address, text),
         long=True,
+        kept=(drafts, f"ask:{address}"),
     )
     if asked_text is not None:
         act.done("已提出，退回时一并发给申报单位。")
