@@ -69,6 +69,16 @@ def upgrade() -> None:
     with op.batch_alter_table('past_password', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_past_password_user_id'), ['user_id'], unique=False)
 
+    op.create_table('review_draft',
+    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('version_id', sa.Integer(), nullable=False),
+    sa.Column('field', sa.String(120), nullable=False),
+    sa.Column('text', sa.String(), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['app_user.id'], name=op.f('fk_review_draft_user_id_app_user')),
+    sa.ForeignKeyConstraint(['version_id'], ['filing_version.id'], name=op.f('fk_review_draft_version_id_filing_version')),
+    sa.PrimaryKeyConstraint('user_id', 'version_id', 'field', name=op.f('pk_review_draft'))
+    )
     op.create_table('roster_change',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('entry_id', sa.Integer(), nullable=False),
@@ -170,6 +180,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_roster_change_entry_id'))
 
     op.drop_table('roster_change')
+    op.drop_table('review_draft')
     with op.batch_alter_table('past_password', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_past_password_user_id'))
 
