@@ -66,7 +66,7 @@ def _caption(element: dict[str, Any]) -> str:
 async def shows(page: WirePage, test: Callable[[], Any]) -> Any:
     """Wait until the page shows something; what the test returned."""
     while not (found := test()):
-        await asyncio.wait_for(page.wait_for(lambda m: m[0] == "update"), 10)
+        await asyncio.wait_for(page.wait_for(lambda m: m[0] == "update"), 60)
     return found
 
 
@@ -158,6 +158,22 @@ async def test_who_comes_from_elsewhere_without_tls_is_sent_to_the_encrypted_add
         assert "Set-Cookie" not in answer.headers
 
 
+async def test_a_page_of_somebody_who_is_not_signed_in_is_its_browsers_as_well(
+    served: Served, http: aiohttp.ClientSession
+) -> None:
+    page = WirePage(http, served.base)
+    await page.fetch("/register")
+    (mark,) = page.cookies.values()
+    for stranger in ({}, {"lvce_device": "x" * 43}, dict(served.cookies[0])):
+        page.cookies = stranger
+        with pytest.raises(ConnectionRefusedError):
+            await page.connect()
+        await page.close()
+    page.cookies = {"lvce_device": mark}
+    await page.connect()
+    await page.close()
+
+
 # --- guessing ---------------------------------------------------------------------------------------------------------
 
 
@@ -230,6 +246,9 @@ async def heard_no_more(served: Served, victim: WirePage, leaving: asyncio.Futur
     await victim.emit(sheet_of(victim), "cells", edit("66666", before, next(turns)))
     await asyncio.wait_for(victim.closed.wait(), 1.5)
     assert served.cell(1) == before
+    url = f"{served.base}/download/energy-limit-standards"
+    async with victim.http.get(url, headers=victim._headers(), allow_redirects=False) as answer:
+        assert answer.status == 303
     with pytest.raises((ConnectionRefusedError, ConnectionResetError)):
         await victim.connect()
     return str(place["path"])

@@ -46,6 +46,7 @@ class WirePage:
     async def fetch(self, path: str) -> None:
         async with self.http.get(self.base + path, headers=self._headers()) as response:
             response.raise_for_status()
+            self.cookies.update((name, said.value) for name, said in response.cookies.items())
             self.html = await response.text()
         found = re.search(r"query: (\{.*?\}),\n", self.html)
         assert found, f"{path} is not a NiceGUI page"

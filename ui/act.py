@@ -82,7 +82,7 @@ class Tab:
     """打开的页面: one page in one browser tab, and who holds it. Lives as long as NiceGUI's client."""
 
     client: Client
-    token: str
+    token: str  # of the sign-in; of the browser, where nobody is signed in
     device: str
     address: str
     actor: Actor | None
@@ -484,7 +484,7 @@ def install(database: Database, settings: Settings) -> None:
 def _open_tab(request: Request) -> Tab:
     client = context.client
     home = house()
-    found = Tab(client, guard.cookie(request.scope), guard.cookie(request.scope, guard.DEVICE), client.ip, None)
+    found = Tab(client, guard.bearer(request.scope), guard.cookie(request.scope, guard.DEVICE), client.ip, None)
     home.tabs[client.id] = found
     client.on_delete(lambda: _forget(home, found))
     return found

@@ -101,6 +101,11 @@ def cookie(scope: MutableMapping[str, Any], name: str = SESSION) -> str:
     return cookie_parser(said).get(cookie_name(scope, name), "")
 
 
+def bearer(scope: MutableMapping[str, Any]) -> str:
+    """What binds a page to its browser (凭据): the sign-in, or for who has none the mark of the browser, new if need be."""
+    return cookie(scope) or cookie(scope, DEVICE) or str(scope.setdefault("mark", secrets.token_urlsafe(32)))
+
+
 class Guard:
     """ASGI middleware."""
 
@@ -153,7 +158,7 @@ class Guard:
 
         found = UPLOAD.fullmatch(path)
         most = MOST_UPLOAD if found else MOST_SOCKET if path.startswith(SOCKET) else MOST_OTHER
-        if refusal is None and found and not await self.admits(found[1], cookie(scope)):
+        if refusal is None and found and not await self.admits(found[1], bearer(scope)):
             refusal = JSONResponse({"detail": "forbidden"}, 403)
         length = headers.get("content-length", "0")
         if refusal is None and (not length.isdecimal() or int(length) > most):
@@ -189,7 +194,7 @@ class Guard:
         if not self._same_origin(headers, hosts[0], needed=scope["type"] == "websocket"):
             return JSONResponse({"detail": "forbidden"}, 403)
         session = parse_qs(scope["query_string"].decode("latin-1")).get("sid", [""])[0]
-        if session and scope["path"].startswith(SOCKET) and not self.owns(session, cookie(scope)):
+        if session and scope["path"].startswith(SOCKET) and not self.owns(session, bearer(scope)):
             return JSONResponse({"detail": "forbidden"}, 403)
         return None
 
@@ -251,6 +256,9 @@ def _complete(message: MutableMapping[str, Any], scope: Scope, *, kept: bool) ->
     if "X-NiceGUI-Content" in headers:
         scripts += " 'unsafe-eval'"  # Vue compiles its templates in the browser
     headers["Content-Security-Policy"] = POLICY.format(scripts=scripts)
+    if "mark" in scope and "X-NiceGUI-Content" in headers:  # a page, whose socket has to come with it
+        flags = "; HttpOnly; SameSite=Lax; Path=/" + ("; Secure" if secure(scope) else "")
+        headers.append("Set-Cookie", f"{cookie_name(scope, DEVICE)}={scope['mark']}{flags}")
     if not kept:
         headers.setdefault("Cache-Control", "no-store")
 

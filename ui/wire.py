@@ -69,7 +69,7 @@ def owns(session: str, token: str) -> bool:
     environ = sio.environ.get(session)
     if environ is None:
         return True  # unknown: refused by engine.io itself
-    if guard.cookie(environ["asgi.scope"]) == token:
+    if guard.bearer(environ["asgi.scope"]) == token:
         return True
     page = _pages.get(sio.manager.sid_from_eio_sid(session, "/") or "")
     return page is not None and page.token == token  # signed in again meanwhile
@@ -81,7 +81,7 @@ async def _connect(sid: str, environ: dict[str, Any], _: object = None) -> None:
         return
     client_id = parse_qs(environ.get("QUERY_STRING", "")).get("client_id", [""])[0]
     page = act.house().tabs.get(client_id)
-    token = guard.cookie(environ["asgi.scope"])
+    token = guard.bearer(environ["asgi.scope"])
     if page is None or page.ended or page.token != token:
         if page is not None:
             log.warning("socket from another browser refused")
