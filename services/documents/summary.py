@@ -24,7 +24,7 @@ _LONGEST_TEXT, _EXACT_DIGITS = 32_767, 15
 
 def main(spool: str, target: str) -> int:
     if hasattr(os, "nice"):
-        os.nice(10)
+        os.nice(19)
     with Path(spool).open(encoding="utf-8") as lines:
         head = json.loads(next(lines))
         rows = _counted(json.loads(line) for line in lines)

@@ -1,15 +1,23 @@
 """Documents beside the peer libraries on the same content, each in a fresh process, with peak memory.
 
-``python -m tests.bench.bench_documents [--only pdf,excel,intake,hostile,scan,zip,summary] [--scans 20] [--forms 200]`` prints
-Markdown tables. Peers that are not installed (typst, reportlab) are left out.
+``python -m tests.bench.bench_documents [--only pdf,excel,…] [--scans 200] [--forms 1000] [--runs 3] [--into FILE]`` prints Markdown
+tables, and writes them into a file. Peers that are not installed (typst, reportlab) are named and left out. What is measured:
+
+* ``pdf`` ``excel`` ``intake``: a form, warm, beside the peers; ``pages``: what must hold for every printed page
+* ``hostile``: workbooks that are meant to do harm, through the limited child as in the application; memory of what it does
+* ``scan``: pages read, by condition and resolution; ``grid``: by resolution, angle and seal; ``wrong``: whole papers that must
+  not be taken
+* ``zip`` ``summary``: batches; ``clicks``: how long a committed cell takes in 40 open sheets while two batches are at work
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import io
 import json
 import random
+import re
 import resource
 import statistics
 import subprocess
@@ -17,22 +25,27 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from services.documents import batches, codes, excel, intake, pdf, reader, spreadsheet
+from services.documents import batches, codes, excel, fonts, intake, pdf, reader, scan
 from services.documents.batches import BatchView, Ticket, _Batch
-from services.documents.snapshot import FilingSnapshot
+from services.documents.snapshot import FilingSnapshot, NoteLine
 from services.errors import Refusal
+from services.filings.views import Difference
 from tests import papers, scans
-from tests.bench import load, peers_documents
+from tests.bench import load, peers_documents, sides
+from tests.bench.seed import seed_editors
 from tests.scans import Condition
 
 FORMS = 45
 ROUNDS = 5
+PAGES_OF = 200
 SUMMARY_ROWS, SUMMARY_COLUMNS = 20_000, 20
+_printed: list[str] = []
 
 
 def forms(count: int) -> list[FilingSnapshot]:
@@ -64,8 +77,7 @@ def read_workbooks(name: str) -> dict[str, Any]:
     unit = papers.full()
 
     def ours(content: bytes) -> bytes:
-        cells = spreadsheet.parse(content, intake.SHEETS)  # what the limited child does, without starting it
-        found = intake.understood(cells, unit.template, credit_code=unit.credit_code, unit_name=unit.unit_name)
+        found = intake.read(content, unit.template, credit_code=unit.credit_code, unit_name=unit.unit_name)
         return content if found.problems else b""
 
     def theirs(content: bytes) -> bytes:
@@ -80,14 +92,56 @@ def hostile(name: str) -> dict[str, Any]:
 
     make, _ = cases.HOSTILE[name]
     content = make(excel.filled_workbook(papers.full()))
-    before = _peak()
+    with suppress(Refusal):
+        cases.read(b"PK\x03\x04")  # the child waits already, as in the application
+    times = [_refused(cases.read, content, name) for _ in range(ROUNDS)]
+    before = _resident(reset=True)
+    _refused(cases.in_process, content, name)
+    return {"median": statistics.median(times) * 1000, "rss": _resident() - before}
+
+
+def _refused(read: Callable[[bytes], object], content: bytes, name: str) -> float:
     started = time.perf_counter()
     try:
-        cases.in_process(content)
-        raise SystemExit(f"{name}: taken")
+        read(content)
     except Refusal:
-        took = time.perf_counter() - started
-    return {"median": took * 1000, "rss": _peak() - before}
+        return time.perf_counter() - started
+    raise SystemExit(f"{name}: taken")
+
+
+def pages(_: str) -> dict[str, Any]:
+    """Forms of all lengths, notes and appendices: what is on their pages, and whether they come out the same again."""
+    random_ = random.Random(11)
+    found = {"forms": 0, "pages": 0, "missing": 0, "split": 0, "lonely": 0, "different": 0}
+    for number, form in enumerate(forms(PAGES_OF)):
+        notes = tuple(
+            NoteLine(f"第{n}条：单位产值能耗超出常规范围，请核实。", "已核实无误", "张堃喆", papers.DATED)
+            for n in range(random_.choice((0, 0, 1, 5, 12, 13, 14, 40)))
+        )
+        rows = tuple(
+            Difference(f"a{n}:2024", f"指标{n} 2024年", "c", str(n), str(n + 1), "吨", "+1%")
+            for n in range(random_.choice((0, 0, 3, 60)))
+        )
+        snapshot = replace(form, notes=notes, differences=rows, compared_with="第1版", validated=number % 5 != 0)
+        content = pdf.form_pdf(snapshot)
+        found["different"] += pdf.form_pdf(snapshot) != content
+        texts = _texts(content)
+        signed = [text for text in texts if "法人签字" in text]
+        found["forms"] += 1
+        found["pages"] += len(texts)
+        found["missing"] += sum(text.count(fonts.MISSING) + text.count("\ufffd") for text in texts)
+        found["split"] += len(signed) != 1 or "真实性承诺" not in signed[0] or "（单位公章）" not in signed[0]
+        found["lonely"] += not any(words in signed[0] for words in ("五、意见和建议", "核验提示"))
+    return found
+
+
+def _texts(content: bytes) -> list[str]:
+    import pypdfium2
+
+    document = pypdfium2.PdfDocument(content)
+    found = [page.get_textpage().get_text_range() for page in document]
+    document.close()
+    return found
 
 
 CONDITIONS = {
@@ -106,27 +160,31 @@ CONDITIONS = {
 
 def scan_condition(name: str) -> dict[str, Any]:
     """``name``: condition | dpi | how many. A page is read, unread, or wrong."""
-    from PIL import Image
 
     condition_name, dpi, count = name.split("|")
-    condition = CONDITIONS[condition_name].but(dpi=int(dpi))
+    return _read_scans(CONDITIONS[condition_name].but(dpi=int(dpi)), int(count), random.Random(name))
+
+
+def _read_scans(condition: Condition, count: int, random_: random.Random, *, exact: bool = False) -> dict[str, Any]:
+    """Pages of a form through printer, stamp and scanner; tilted by up to 3° and every other upside down, unless ``exact``."""
+    from PIL import Image
+
     snapshot = papers.full()
-    sheets = scans.rasterise(pdf.form_pdf(snapshot), int(dpi))
-    random_ = random.Random(hash(int(dpi)) + len(condition_name))
+    sheets = scans.rasterise(pdf.form_pdf(snapshot), condition.dpi)
     read = wrong = 0
     times = []
-    for turn in range(int(count)):
+    for turn in range(count):
         page = turn % len(sheets)
-        tilted = condition.but(angle=random_.uniform(-3, 3), turned=turn % 2 == 1)
+        tilted = condition if exact else condition.but(angle=random_.uniform(-3, 3), turned=turn % 2 == 1)
         picture = scans.scanned(sheets[page], tilted, random_, last=page == len(sheets) - 1)
         picture = Image.open(io.BytesIO(scans.to_jpeg(picture, condition.quality))).convert("RGB")
         started = time.perf_counter()
-        found = _read_at_150(picture, int(dpi))
+        found = _read_at_150(picture, condition.dpi)
         times.append(time.perf_counter() - started)
         truth = codes.PageCode(snapshot.number, 1, snapshot.digest[:16], page + 1, len(sheets))
         read += truth in found
         wrong += any(code != truth for code in found)
-    return {"read": read, "wrong": wrong, "median": statistics.median(times) * 1000, "count": int(count)}
+    return {"read": read, "wrong": wrong, "median": statistics.median(times) * 1000, "count": count}
 
 
 def _read_at_150(picture: Any, dpi: int) -> list[codes.PageCode]:
@@ -137,6 +195,100 @@ def _read_at_150(picture: Any, dpi: int) -> list[codes.PageCode]:
         if found := reader._codes(view, sweep=True):
             return [code for text in found if (code := codes.decode(text))]
     return []
+
+
+def scan_grid(name: str) -> dict[str, Any]:
+    """``name``: dpi | how many in each cell. Pages in colour by seal and angle, the clock-wise turn in degrees."""
+    dpi, count = map(int, name.split("|"))
+    found = {}
+    for seal in SEALS:
+        for angle in ANGLES:
+            turned = angle == 180
+            condition = Condition(dpi=dpi, seal=seal, angle=0 if turned else angle, turned=turned)
+            found[f"seal {seal}, {angle}°"] = _read_scans(condition, count, random.Random(name), exact=True)
+    return found
+
+
+SEALS: tuple[scans.SealPlace, ...] = ("none", "signature", "code", "codes")
+ANGLES = (0, 1, 3, 10, 90, 180)
+
+
+def wrong_papers(name: str) -> dict[str, Any]:
+    """``name``: kind | dpi | how many. Whole papers through the limited child and the verdict: how many would be bound."""
+    kind, dpi, count = name.split("|")
+    snapshot, random_ = papers.full(), random.Random(name)
+    older = papers.full(edits={"gross_output:2024": "98631"})
+    right, wrong = (
+        scans.rasterise(pdf.form_pdf(one), int(dpi))
+        for one in (snapshot, {**WRONG, "one older page": older, "older figures": older}.get(kind, snapshot))
+    )
+    times, verdicts = [], {"bound": 0, "asked": 0, "refused": 0}
+    for _ in range(int(count)):
+        condition = Condition(
+            dpi=int(dpi),
+            angle=random_.uniform(-3, 3),
+            turned=random_.random() < 0.5,
+            grey=random_.random() < 0.5,
+            seal=random_.choice(("signature", "code", "codes", "edge")),
+        )
+        place = random_.randrange(len(right))
+        chosen = {
+            "one older page": [*right[:place], wrong[place], *right[place + 1 :]],
+            "a page missing": [*right[:place], *right[place + 1 :]],
+            "a page twice, one missing": [*right[:place], right[place - 1], *right[place + 1 :]],
+        }.get(kind, wrong)
+        made = [scans.scanned(page, condition, random_, last=page is chosen[-1]) for page in chosen]
+        content = pdf.form_pdf(snapshot) if kind == "our own export" else scans.to_pdf(made, condition)
+        started = time.perf_counter()
+        found = scan.verdict(scan.read(content), number=snapshot.number, digest_hex=snapshot.digest, pages=len(right))
+        times.append((time.perf_counter() - started) / len(made))
+        verdicts["refused" if found.refused else "asked" if found.ask_code else "bound"] += 1
+    return {**verdicts, "count": int(count), "median": statistics.median(times) * 1000}
+
+
+# Papers that must not be bound by themselves; the last one must.
+WRONG: dict[str, FilingSnapshot] = {
+    "older figures": papers.full(),
+    "one older page": papers.full(),
+    "another filing": papers.full(number="GF-2025-440106-00099"),
+    "a draft": papers.full(validated=False),
+    "a page missing": papers.full(),
+    "a page twice, one missing": papers.full(),
+    "our own export": papers.full(),
+    "the right paper": papers.full(),
+}
+
+
+def clicks(name: str) -> dict[str, Any]:
+    """``name``: editors | seconds | rounds. Windows without and with two batches at work, in turns."""
+    editors, seconds, rounds = map(int, name.split("|"))
+    return asyncio.run(_clicks(editors, seconds, rounds))
+
+
+async def _clicks(editors: int, seconds: int, rounds: int) -> dict[str, Any]:
+    load.raise_limits()
+    found: dict[str, list[load.Outcome]] = {"quiet": [], "busy": []}
+    with tempfile.TemporaryDirectory() as home:
+        flag = Path(home) / "print"
+        paths, cookies = seed_editors(Path(home) / "data", editors)
+        with sides.ours(Path(home) / "data", paths, cookies, ("-m", "tests.bench.busy", str(flag))) as side:
+            async with load.client() as http:
+                crowd = await load.Crowd(side, http).open(editors)
+                await crowd.commit_for(2, 2)
+                with load.undisturbed():
+                    for _ in range(rounds):
+                        found["quiet"].append(await crowd.commit_for(seconds, 2))
+                        flag.touch()
+                        await crowd.commit_for(2, 2)  # the children start
+                        found["busy"].append(await crowd.commit_for(seconds, 2))
+                        flag.unlink()
+                        await asyncio.sleep(2)
+                await crowd.close()
+    return {
+        f"{when} {what}": statistics.median(one.quantile(q) for one in windows)
+        for when, windows in found.items()
+        for what, q in (("p50", 0.5), ("p95", 0.95))
+    } | {"failures": sum(one.failures for windows in found.values() for one in windows)}
 
 
 def zip_forms(name: str) -> dict[str, Any]:
@@ -181,19 +333,27 @@ MEASURES: dict[str, Callable[[str], dict[str, Any]]] = {
     "pdf": print_forms,
     "excel": print_forms,
     "intake": read_workbooks,
+    "pages": pages,
     "hostile": hostile,
     "scan": scan_condition,
+    "grid": scan_grid,
+    "wrong": wrong_papers,
     "zip": zip_forms,
     "summary": summarise,
+    "clicks": clicks,
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default=",".join(MEASURES))
-    parser.add_argument("--scans", type=int, default=20)
+    parser.add_argument("--scans", type=int, default=200, help="of each condition and resolution")
+    parser.add_argument("--grid", type=int, default=6, help="scans in each of the 96 cells of the grid")
+    parser.add_argument("--papers", type=int, default=8, help="of each kind that must not be taken, and resolution")
+    parser.add_argument("--clicks", default="40|8|3", help="editors | seconds | rounds")
+    parser.add_argument("--into", type=Path, help="write the tables into this file")
     parser.add_argument("--dpi", default="100,150,200,300")
-    parser.add_argument("--forms", type=int, default=200)
+    parser.add_argument("--forms", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--one", default="", help="used by the bench itself: measure one thing, print JSON")
     options = parser.parse_args()
@@ -205,14 +365,21 @@ def main() -> None:
     for measure, peers in PEERS.items():
         if measure in wanted:
             _compare(measure, peers, options.runs)
-    if "hostile" in wanted:
-        _hostile_table()
-    if "scan" in wanted:
-        _scan_table(options.scans, options.dpi.split(","))
-    if "zip" in wanted:
-        _zip_table(options.forms)
-    if "summary" in wanted:
-        _summary_table(options.runs)
+    tables: dict[str, Callable[[], None]] = {
+        "pages": _pages_table,
+        "hostile": _hostile_table,
+        "scan": lambda: _scan_table(options.scans, options.dpi.split(",")),
+        "grid": lambda: _grid_table(options.grid, options.dpi.split(",")),
+        "wrong": lambda: _wrong_table(options.papers, options.dpi.split(",")),
+        "zip": lambda: _zip_table(options.forms),
+        "summary": lambda: _summary_table(options.runs),
+        "clicks": lambda: _clicks_table(options.clicks),
+    }
+    for name, make in tables.items():
+        if name in wanted:
+            make()
+    if options.into:
+        options.into.write_text("\n".join(_printed), encoding="utf-8")
 
 
 PEERS: dict[str, dict[str, str]] = {
@@ -246,6 +413,45 @@ def _compare(measure: str, peers: dict[str, str], runs: int) -> None:
     _print(measure, rows, ("", "ms a form", "绿册 / this", "first, ms", "KB", "peak MB"))
 
 
+def _pages_table() -> None:
+    one = _fresh("pages:")
+    assert one is not None
+    heads = ("forms", "pages", "missing glyphs", "split pledges", "lonely pledges", "different when printed again")
+    _print("printed pages", [tuple(map(str, one.values()))], heads)
+
+
+def _grid_table(count: int, resolutions: list[str]) -> None:
+    found = [_fresh(f"grid:{dpi}|{count}") or {} for dpi in resolutions]
+    read, wrong, total = (
+        sum(cell[what] for one in found for cell in one.values()) for what in ("read", "wrong", "count")
+    )
+    rows = [(cell, *(f"{one[cell]['read']}/{one[cell]['count']}" for one in found)) for cell in found[0]]
+    title = f"{total} scans in colour by resolution, angle and seal: {read} read, {wrong} wrong"
+    _print(title, rows, ("", *(f"{dpi} dpi" for dpi in resolutions)))
+
+
+def _wrong_table(count: int, resolutions: list[str]) -> None:
+    rows = []
+    for kind in WRONG:
+        cells = [kind]
+        for dpi in resolutions:
+            one = _fresh(f"wrong:{kind}|{dpi}|{count}")
+            assert one is not None, kind
+            cells.append(f"{one['bound']} / {one['asked']} / {one['refused']}, {one['median']:.0f} ms")
+        rows.append(cells)
+    heads = ("bound / asks for the code / refused, of all; ms a page", *(f"{dpi} dpi" for dpi in resolutions))
+    _print(f"{count} whole papers of each kind; only the last is to be bound", rows, heads)
+
+
+def _clicks_table(how: str) -> None:
+    one = _fresh(f"clicks:{how}")
+    assert one is not None
+    row = [f"{one[key]:.1f}" for key in ("quiet p50", "quiet p95", "busy p50", "busy p95")]
+    heads = ("p50, ms", "p95, ms", "p50 with two batches at work", "p95 with two batches at work", "lost")
+    editors = how.partition("|")[0]
+    _print(f"a committed cell in {editors} open sheets", [(*row, str(one["failures"]))], heads)
+
+
 def _hostile_table() -> None:
     from tests.test_documents_intake import HOSTILE
 
@@ -266,7 +472,6 @@ def _scan_table(count: int, resolutions: list[str]) -> None:
             assert one is not None, condition
             cells.append(f"{one['read']}/{one['count']}, {one['wrong']} wrong, {one['median']:.0f} ms")
         rows.append(cells)
-        print(cells, flush=True)
     _print("scans read", rows, ("condition", *(f"{dpi} dpi" for dpi in resolutions)))
 
 
@@ -371,8 +576,17 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def _resident(*, reset: bool = False) -> float:
+    """The most memory in use since the last reset, in MB."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))
+    return int(found[1]) / 1024 if found else 0.0
+
+
 def _print(title: str, rows: list[Any], heads: tuple[str, ...]) -> None:
-    print(f"\n**{title}**\n\n{load.table(rows, heads)}", flush=True)
+    _printed.append(f"**{title}**\n\n{load.table(rows, heads)}\n")
+    print(f"\n{_printed[-1]}", flush=True)
 
 
 if __name__ == "__main__":

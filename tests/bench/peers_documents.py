@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from services.documents import codes, excel, fonts, pdf, sheets
+from services.documents import codes, excel, fonts, layout, pdf, sheets
 from services.documents.layout import Row
 from services.documents.snapshot import FilingSnapshot
 
 FAMILIES = {fonts.SONG: "Lvce Song", fonts.HEI: "Lvce Hei Bold"}
+
+
+def without_our_layout() -> None:
+    """The peers are given the rows of the form: they break lines themselves, and must not pay for ours."""
+    layout.wrap = lambda text, *_: (text,)  # type: ignore[assignment]
 
 
 def grouped(snapshot: FilingSnapshot) -> Iterator[list[Row]]:
@@ -41,6 +46,7 @@ def reportlab_printer() -> Callable[[FilingSnapshot], bytes]:
     from reportlab.pdfbase.ttfonts import TTFont
     from reportlab.platypus import Paragraph, SimpleDocTemplate, Table, TableStyle
 
+    without_our_layout()
     for name in (fonts.SONG, fonts.HEI):
         pdfmetrics.registerFont(TTFont(name, str(fonts.FOLDER / f"{name}.ttf")))
     sides = {"left": TA_LEFT, "centre": TA_CENTER, "right": TA_RIGHT}
@@ -117,6 +123,7 @@ def typst_printer() -> Callable[[FilingSnapshot], bytes]:
     import typst
     import zxingcpp
 
+    without_our_layout()
     folder = Path(tempfile.mkdtemp())
     (folder / "form.typ").write_text(_TYPST, encoding="utf-8")
     compiler = typst.Compiler(

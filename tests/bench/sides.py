@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -36,13 +36,15 @@ def bare(place: Path) -> Iterator[Side]:
 
 
 @contextmanager
-def ours(data_dir: Path, paths: list[str], cookies: list[dict[str, str]]) -> Iterator[Side]:
-    """Our application on a data directory that ``seed`` has filled."""
+def ours(
+    data_dir: Path, paths: list[str], cookies: list[dict[str, str]], command: Sequence[str] = ("main.py",)
+) -> Iterator[Side]:
+    """Our application, or what ``command`` makes of it, on a data directory that ``seed`` has filled."""
     port = load.free_port()
     env = {"LVCE_DATA_DIR": str(data_dir), "LVCE_PORT": str(port), "LVCE_DEMO": "0", "LVCE_HOST": "127.0.0.1"}
     path = data_dir / "lvce.sqlite3"
     before = _count(path, TYPED)
-    with load.server([sys.executable, "main.py"], port, env) as process:
+    with load.server([sys.executable, *command], port, env) as process:
         yield Side(
             "lvce",
             process.pid,
