@@ -89,11 +89,7 @@ def create_admin(chosen: Settings, arguments: argparse.Namespace) -> int:
 
 def back_up(chosen: Settings, arguments: argparse.Namespace) -> int:
     """备份."""
-    house = lvce.open_house(chosen, serving=False)
-    try:
-        done = backup.back_up(house.db, chosen, Path(arguments.directory))
-    finally:
-        house.close()
+    done = backup.back_up(chosen, Path(arguments.directory))
     print(f"已备份到 {done.place}：{done.rows} 行数据，{done.files} 个附件，校验值 {done.rows_digest[:16]}。")
     return 0
 
@@ -126,7 +122,7 @@ def examine(chosen: Settings, _: argparse.Namespace) -> int:
     finally:
         house.close()
     for check in checks:
-        print(f"[{'正常' if check.well else '问题'}] {check.name}：{check.words}")
+        print(f"[{check.verdict}] {check.name}：{check.words}")
     return 0 if all(check.well for check in checks) else 1
 
 

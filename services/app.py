@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 
 from models import AuditLine, Filing, Organisation, Region, SignIn, User
 from models.enums import OrgKind, Role
-from services import audit, backup, clock, db, demo, doctor, safety, schema
+from services import audit, backup, backup_plan, clock, db, demo, doctor, safety, schema
 from services.accounts import passwords, users
 from services.db import Database
 from services.errors import Conflict
@@ -44,8 +44,11 @@ class House:
     db: Database
     notes: tuple[str, ...]  # what to tell whoever started it
     lock: IO[str] | None
+    watch: backup_plan.Watch | None = None  # of a serving house
 
     def close(self) -> None:
+        if self.watch is not None:
+            self.watch.close()
         self.db.close()
         clock.shift(None)
         clock.follow(None)
@@ -89,7 +92,7 @@ def _opened(settings: Settings, serving: bool, lock: IO[str] | None, tell: Calla
         if serving:
             settings, notes = _first_start(settings, database, tell)
         _set_clock(settings, database)
-        return House(settings, database, notes, lock)
+        return House(settings, database, notes, lock, backup_plan.Watch(database, settings) if serving else None)
     except BaseException:
         database.close()
         raise

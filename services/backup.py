@@ -1,22 +1,29 @@
 """Backup and restore (备份与恢复): all rows and all files as of one moment, each file with its SHA-256; a changed byte is named.
 
-SQLite is copied by its online backup, PostgreSQL is read row by row as JSON lines in one snapshot; both while others write.
+SQLite is copied by its online backup, PostgreSQL is read row by row as JSON lines in one snapshot; both while others write,
+by connections that only read. ``python -m services.backup DIR [MOMENT]`` does it in a process of low priority for
+``services.backup_plan``: one line of JSON on the standard output, or the reason on the standard error.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from alembic.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, Table, inspect, text
 
 from services import clock, schema
+from services import settings as environment
 from services.db import Database, make_engine
 from services.settings import Settings
 
@@ -25,6 +32,8 @@ SEAL = "manifest.sha256"
 DATABASE = "lvce.sqlite3"
 ROWS = "rows"
 FILES = "files"
+PARTIAL = ".partial"
+DAILY, MANUAL, UPGRADE = "daily", "manual", "upgrade"
 CHUNK = 1 << 20
 
 
@@ -42,25 +51,46 @@ class Outcome:
     rows_digest: str
 
 
-def back_up(db: Database, settings: Settings, place: Path) -> Outcome:
+def main(arguments: list[str]) -> int:
+    """The child of ``backup_plan``: leaves the processor to others."""
+    if hasattr(os, "nice"):
+        os.nice(10)
+    place, moment = arguments
+    try:
+        with clock.frozen(datetime.fromisoformat(moment)):
+            done = back_up(environment.from_env(), Path(place))
+    except BackupError as error:
+        sys.stderr.write(str(error))
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"不能写入备份目录（{error.strerror}）。请检查 LVCE_BACKUP_DIR 的权限和磁盘空间。")
+        return 1
+    sys.stdout.write(json.dumps({**asdict(done), "place": str(done.place)}))
+    return 0
+
+
+def back_up(settings: Settings, place: Path) -> Outcome:
     """Write a backup into an empty or new folder (备份). Safe while the application runs."""
     place = place.expanduser().resolve()
     if place.exists() and any(place.iterdir()):
         raise BackupError(f"备份目录 {place} 不是空的。请换一个新的目录，以免覆盖以前的备份。")
     if settings.files_dir in (place, *place.parents):
         raise BackupError("备份目录不能放在附件目录里面。请换到数据目录以外，最好是另一块磁盘。")
+    sqlite = settings.database_url.startswith("sqlite")
+    if sqlite and not sqlite_path(settings.database_url).is_file():
+        raise BackupError("没有可以备份的数据：数据目录里没有数据库。请检查 LVCE_DATA_DIR。")
     _need_space(settings, place)
-    partial = place.with_name(place.name + ".partial")
+    partial = place.with_name(place.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True, mode=0o700)
-    revision = schema.revision(db)
-    digests = _copy_sqlite(settings, partial) if db.is_sqlite else _dump_rows(settings, partial)
+    partial.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial.mkdir(mode=0o700)
+    revision, digests = (_copy_sqlite if sqlite else _dump_rows)(settings, partial)
     count = _copy_files(settings.files_dir, partial / FILES)
     listed = {str(p.relative_to(partial)): _described(p) for p in sorted(partial.rglob("*")) if p.is_file()}
     rows_digest = _over(digests)
     manifest = {
         "made_at": clock.now().isoformat(),
-        "database": "sqlite" if db.is_sqlite else "postgresql",
+        "database": "sqlite" if sqlite else "postgresql",
         "revision": revision,
         "tables": digests,
         "rows_digest": rows_digest,
@@ -69,6 +99,9 @@ def back_up(db: Database, settings: Settings, place: Path) -> Outcome:
     content = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True).encode()
     (partial / MANIFEST).write_bytes(content)
     (partial / SEAL).write_text(hashlib.sha256(content).hexdigest(), encoding="ascii")
+    for path in partial.rglob("*"):
+        if path.is_file():
+            _flush(path)
     if place.exists():
         place.rmdir()
     partial.rename(place)
@@ -76,9 +109,13 @@ def back_up(db: Database, settings: Settings, place: Path) -> Outcome:
 
 
 def before_migration(db: Database, settings: Settings) -> Outcome:
-    """升级前备份, beside the data."""
-    stamp = clock.local(clock.now()).strftime("%Y%m%d-%H%M%S")
-    return back_up(db, settings, settings.data_dir / "backups" / f"{schema.revision(db)}-{stamp}")
+    """升级前备份, among the others."""
+    return back_up(settings, settings.backups_dir / f"{named(UPGRADE)}-{schema.revision(db)}")
+
+
+def named(kind: str) -> str:
+    """A name for a backup made now: its kind and when."""
+    return f"{kind}-{clock.local(clock.now()):%Y%m%d-%H%M%S}"
 
 
 def restore(settings: Settings, place: Path) -> Outcome:
@@ -153,7 +190,10 @@ def sqlite_path(url: str) -> Path:
 # --- making one -----------------------------------------------------------------------------------------------------
 
 
-def _copy_sqlite(settings: Settings, place: Path) -> dict[str, dict[str, Any]]:
+Copied = tuple[str | None, dict[str, dict[str, Any]]]  # revision of the tables; table → rows and SHA-256
+
+
+def _copy_sqlite(settings: Settings, place: Path) -> Copied:
     source = sqlite3.connect(f"file:{sqlite_path(settings.database_url)}?mode=ro", uri=True, timeout=30)
     target = sqlite3.connect(place / DATABASE)
     try:
@@ -165,11 +205,11 @@ def _copy_sqlite(settings: Settings, place: Path) -> dict[str, dict[str, Any]]:
     engine = make_engine(f"sqlite:///{place / DATABASE}", readonly=True)
     try:
         with engine.connect() as connection:
-            digests = table_digests(connection)
+            revision, digests = _revision(connection), table_digests(connection)
     finally:
         engine.dispose()
     _settle(place / DATABASE)
-    return digests
+    return revision, digests
 
 
 def _settle(path: Path) -> None:
@@ -179,12 +219,17 @@ def _settle(path: Path) -> None:
     connection.close()
 
 
-def _dump_rows(settings: Settings, place: Path) -> dict[str, dict[str, Any]]:
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _dump_rows(settings: Settings, place: Path) -> Copied:
     (place / ROWS).mkdir()
     found: dict[str, dict[str, Any]] = {}
     engine = make_engine(settings.database_url, readonly=True)  # the writing one would make writers wait
     try:
         with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            revision = _revision(connection)
             for table in _tables(connection):
                 digest, count = hashlib.sha256(), 0
                 with (place / ROWS / f"{table.name}.jsonl").open("w", encoding="utf-8", newline="\n") as target:
@@ -195,7 +240,7 @@ def _dump_rows(settings: Settings, place: Path) -> dict[str, dict[str, Any]]:
                 found[table.name] = {"rows": count, "sha256": digest.hexdigest()}
     finally:
         engine.dispose()
-    return found
+    return revision, found
 
 
 def _copy_files(source: Path, target: Path) -> int:
@@ -299,10 +344,18 @@ def _need_empty(settings: Settings) -> None:
 
 
 def _need_space(settings: Settings, place: Path) -> None:
-    size = sum(p.stat().st_size for p in settings.data_dir.rglob("*") if p.is_file())
+    size = sum(p.stat().st_size for p in settings.files_dir.rglob("*") if p.is_file())
+    if settings.database_url.startswith("sqlite"):
+        size += sqlite_path(settings.database_url).stat().st_size
     above = next(p for p in (place, *place.parents) if p.exists())
     if shutil.disk_usage(above).free < size * 1.1:
-        raise BackupError(f"磁盘空间不足：备份约需 {size // CHUNK + 1} MB。请清理 {above} 所在磁盘，或换一块磁盘。")
+        raise BackupError(f"磁盘空间不足：备份约需 {size // CHUNK + 1} MB。请清理备份目录所在磁盘，或换一块磁盘。")
+
+
+def _flush(path: Path) -> None:
+    """On the disk before the backup is called one."""
+    with path.open("rb+") as written:
+        os.fsync(written.fileno())
 
 
 def _described(path: Path) -> dict[str, Any]:
@@ -315,3 +368,7 @@ def _described(path: Path) -> dict[str, Any]:
 
 def _over(digests: dict[str, dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from models import Figure, Filing, FilingVersion, StoredFile, User
+from models import AuditLine, Figure, Filing, FilingVersion, StoredFile, User
 from models.enums import CellKind, FilingStatus, Role
-from services import db, schema
+from services import backup_plan, clock, db, schema
 from services.accounts import audit_view
+from services.actors import Actor
 from services.db import Database
 from services.filings import files
+from services.permissions import Power, authorize
 from services.settings import Settings
 
 FLOORS = {
@@ -27,18 +31,25 @@ FLOORS = {
     "python-multipart": (0, 0, 30),
     "python-socketio": (5, 16, 2),
     "pillow": (13,),
-    "fpdf2": (2, 8, 8),
+    "fpdf2": (2, 8, 9),
 }
 LEAST_FREE = 2 * 1024**3
+UNDER_WAY = 3600.0  # seconds; a younger file without a row may be an upload that is being written
+BEHIND = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """一项检查: what was looked at, whether it is well, what was found and what to do."""
+    """一项检查: what was looked at, whether it is well, what was found and what to do. ``note``: well, but worth a look."""
 
     name: str
     well: bool
     words: str
+    note: bool = False
+
+    @property
+    def verdict(self) -> str:
+        return "提示" if self.well and self.note else "正常" if self.well else "问题"
 
 
 def examine(database: Database, settings: Settings) -> tuple[Check, ...]:
@@ -51,7 +62,16 @@ def examine(database: Database, settings: Settings) -> tuple[Check, ...]:
         *database.read(_contents),
         *database.read(_file_checks, settings),
         *_disk(settings),
+        _rights(settings),
+        database.read(_time, settings),
+        database.read(_backups, settings),
     )
+
+
+def seen_by(database: Database, actor: Actor, settings: Settings) -> tuple[Check, ...]:
+    """体检 on the administrator's page."""
+    authorize(actor, Power.BACK_UP)
+    return examine(database, settings)
 
 
 def outdated_packages() -> tuple[str, ...]:
@@ -137,7 +157,12 @@ def _figures(s: Session) -> Check:
 def _file_checks(s: Session, settings: Settings) -> tuple[Check, ...]:
     rows = {row.stored_name: row for row in s.exec(select(StoredFile)).all()}
     missing = [row.original_name for name, row in rows.items() if not _whole(files.path_of(name), row.size)]
-    stray = [p for p in settings.files_dir.rglob("*") if p.is_file() and p.name not in rows]
+    now = time.time()
+    stray = [
+        p
+        for p in settings.files_dir.rglob("*")
+        if p.is_file() and p.name not in rows and now - p.stat().st_mtime > UNDER_WAY
+    ]
     return (
         Check(
             "附件",
@@ -149,7 +174,11 @@ def _file_checks(s: Session, settings: Settings) -> tuple[Check, ...]:
         Check(
             "多余文件",
             True,
-            f"{len(stray)} 个文件没有登记（上传中断留下），不影响使用，可以删除。" if stray else "没有多余的文件。",
+            f"{len(stray)} 个文件没有登记，例如 {stray[0].relative_to(settings.data_dir)}。多为上传中断留下，不影响使用；"
+            "备份以后可以删除。"
+            if stray
+            else "没有多余的文件。",
+            note=bool(stray),
         ),
     )
 
@@ -159,19 +188,60 @@ def _whole(path: Path, size: int) -> bool:
 
 
 def _disk(settings: Settings) -> Iterator[Check]:
-    free = shutil.disk_usage(settings.data_dir).free
-    words = f"剩余 {free // 1024**2} MB。"
-    if free < LEAST_FREE:
-        words += f"少于 {LEAST_FREE // 1024**2} MB，请尽快清理磁盘。"
-    yield Check("磁盘空间", free >= LEAST_FREE, words)
-    mode = stat.S_IMODE(settings.data_dir.stat().st_mode)
-    open_to_others = os.name == "posix" and mode & 0o077
-    words = (
-        f"权限是 {mode:o}，其他系统用户可以进入。请运行 chmod 700 {settings.data_dir}。"
-        if open_to_others
-        else "只有本程序的用户可以进入。"
-    )
-    yield Check("数据目录", not open_to_others, words)
+    places = {"磁盘空间": settings.data_dir}
+    if settings.backup_dir is not None and settings.backup_dir.is_dir():
+        places["备份磁盘空间"] = settings.backup_dir
+    for name, place in places.items():
+        free = shutil.disk_usage(place).free
+        words = f"剩余 {free // 1024**2} MB。"
+        if free < LEAST_FREE:
+            words += f"少于 {LEAST_FREE // 1024**2} MB，请尽快清理磁盘。"
+        yield Check(name, free >= LEAST_FREE, words)
+
+
+def _rights(settings: Settings) -> Check:
+    """Nobody else of the machine can enter, and everything is this program's own."""
+    if os.name != "posix":
+        return Check("文件权限", True, "请确认只有运行本程序的用户能打开数据目录。", note=True)
+    for place in (settings.data_dir, settings.backups_dir):
+        if not place.is_dir():
+            continue
+        mode = stat.S_IMODE(place.stat().st_mode)
+        if mode & 0o077:
+            return Check(
+                "文件权限", False, f"{place} 的权限是 {mode:o}，其他系统用户可以进入。请运行 chmod 700 {place}。"
+            )
+        strange = next((p for p in (place, *place.rglob("*")) if p.lstat().st_uid != os.geteuid()), None)
+        if strange is not None:
+            return Check(
+                "文件权限",
+                False,
+                f"{strange} 属于另一个系统用户，程序可能写不了。请用运行服务的用户检查，或运行 chown -R 改回。",
+            )
+    return Check("文件权限", True, "只有本程序的用户可以进入，文件都属于它。")
+
+
+def _time(s: Session, settings: Settings) -> Check:
+    """Deadlines, sign-ins and backups go by the clock."""
+    last = s.exec(select(func.max(AuditLine.at))).one()
+    if last is not None and last - clock.now() > BEHIND:
+        return Check(
+            "系统时间",
+            False,
+            f"现在是 {clock.local(clock.now()):%Y-%m-%d %H:%M}，早于最后一条记录的 {clock.local(last):%Y-%m-%d %H:%M}。"
+            "请核对服务器时间，开启自动对时（NTP）。",
+        )
+    if settings.clock_file is not None and not settings.demo:
+        return Check("系统时间", False, "时间取自 LVCE_CLOCK_FILE，正式使用时请去掉这个设置。")
+    return Check("系统时间", True, f"{clock.local(clock.now()):%Y-%m-%d %H:%M}（北京时间）。")
+
+
+def _backups(s: Session, settings: Settings) -> Check:
+    if words := backup_plan.warning(s, settings):
+        return Check("备份", False, words)
+    made = backup_plan.listing(settings)
+    newest = f"，最近一份是 {clock.local(made[0].made_at):%Y-%m-%d %H:%M}" if made else ""
+    return Check("备份", True, f"有 {len(made)} 份备份{newest}。")
 
 
 def _version(name: str) -> str:

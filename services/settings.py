@@ -33,6 +33,7 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()  # addresses or networks whose X-Forwarded-* headers are believed
     password_profile: str = "mlps2"  # 密码规则, a name in assets/policy/passwords.toml
     code_roles: frozenset[Role] = frozenset()  # 必须使用动态口令的角色
+    backup_dir: Path | None = None  # 备份目录, best on another disk
 
     @property
     def loopback(self) -> bool:
@@ -46,6 +47,10 @@ class Settings:
     @property
     def files_dir(self) -> Path:
         return self.data_dir / "files"
+
+    @property
+    def backups_dir(self) -> Path:
+        return self.backup_dir or self.data_dir / "backups"
 
 
 def from_env(env: Mapping[str, str] = os.environ) -> Settings:
@@ -61,6 +66,7 @@ def from_env(env: Mapping[str, str] = os.environ) -> Settings:
         raise SettingsError(f"LVCE_DEMO 只能是 0 或 1，现在是“{demo}”。")
     clock_file = env.get("LVCE_CLOCK_FILE", "").strip()
     public_url = _public_url(env.get("LVCE_PUBLIC_URL", ""))
+    backup_dir = env.get("LVCE_BACKUP_DIR", "").strip()
     return Settings(
         host=host,
         port=_port(env.get("LVCE_PORT", "8080")),
@@ -74,6 +80,7 @@ def from_env(env: Mapping[str, str] = os.environ) -> Settings:
         trusted_proxies=tuple(_network(place) for place in _listed(env.get("LVCE_TRUSTED_PROXY", ""))),
         password_profile=_profile(env.get("LVCE_PASSWORD_PROFILE", "mlps2")),
         code_roles=frozenset(_role(word) for word in _listed(env.get("LVCE_CODE_ROLES", ""))),
+        backup_dir=Path(backup_dir).expanduser().resolve() if backup_dir else None,
     )
 
 

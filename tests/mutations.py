@@ -449,13 +449,18 @@ def main(argv: list[str]) -> int:
         for one in sent(asked.seed, range(asked.only, asked.only + 1)):
             print(one)
         return 0
-    blocks = [range(at, min(at + 100, asked.count)) for at in range(0, asked.count, 100)]
+    blocks = [range(at, min(at + 50, asked.count)) for at in range(0, asked.count, 50)]
     answers: list[Answer] = []
     with ProcessPoolExecutor(asked.workers) as pool:
-        for number, found in enumerate(pool.map(sent, [asked.seed] * len(blocks), blocks), 1):
-            answers.extend(found)
-            if number % 10 == 0:
-                print(f"{len(answers)} sent, {sum(one.outcome == 'crashed' for one in answers)} crashed", flush=True)
+        try:
+            for number, found in enumerate(pool.map(sent, [asked.seed] * len(blocks), blocks), 1):
+                answers.extend(found)
+                if number % 5 == 0:
+                    print(
+                        f"{len(answers)} sent, {sum(one.outcome == 'crashed' for one in answers)} crashed", flush=True
+                    )
+        except KeyboardInterrupt:  # what was sent until then is told all the same
+            pool.shutdown(cancel_futures=True)
     return summary(answers)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -14,20 +15,25 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event, Thread
+from unittest import mock
 
 import pytest
 from nicegui.testing.user_simulation import user_simulation
 from sqlmodel import Session, select
 
 import main
-from models import User
-from models.enums import Role
+from models import Filing, User
+from models.enums import FileKind, Role
+from services import app as lvce
 from services import audit, backup, clock, demo, schema, settings
 from services.accounts import sessions
 from services.app import CannotStart, open_house
 from services.db import Database
 from services.errors import Refusal
+from services.filings import files as files_service
 from tests.demo_kit import at_home
+from tests.test_filings_files import PDF
 
 Said = Callable[..., tuple[int, str, str]]
 
@@ -178,24 +184,94 @@ def test_a_backup_brings_every_row_and_file_to_another_home(run: Said, demo_copy
         assert settings.from_env().demo, "a demo stays a demo"
 
 
-def test_a_backup_is_whole_while_others_write(demo_copy: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_the_drill_a_backup_under_writing_comes_back_elsewhere_whole_and_well(
+    run: Said, demo_copy: Path, tmp_path: Path
+) -> None:
+    """备份演练: people save and attach files while another process backs up; what is restored is one moment of it."""
+    stop, written = Event(), [0, 0]
     with at_home(demo_copy):
-        house = open_house(settings.from_env(), serving=False)
+        house = open_house(settings.from_env())
 
-        def touch(s: Session, name: str) -> None:
-            for user in s.exec(select(User)).all():
-                user.name = name
-                s.add(user)
+        def rename() -> None:
+            while not stop.is_set():
+                house.db.write(_rename_all, f"第{written[0]}次")
+                written[0] += 1
 
-        waiting = [house.db._submit(lambda s, n=n: touch(s, f"第{n}次")) for n in range(30)]  # type: ignore[misc]
-        backup.back_up(house.db, house.settings, tmp_path / "saved")
-        for future in waiting:
-            future.result()
+        def attach() -> None:
+            while not stop.is_set():
+                house.db.write(_attach, files_service.place("合同.pdf", PDF), demo_copy)
+                written[1] += 1
+
+        writers = [Thread(target=rename), Thread(target=attach)]
+        for writer in writers:
+            writer.start()
+        done = subprocess.run(
+            [sys.executable, main.__file__, "backup", str(tmp_path / "saved")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        under_way = list(written)
+        stop.set()
+        for writer in writers:
+            writer.join()
         house.close()
-    copy = sqlite3.connect(tmp_path / "saved" / "lvce.sqlite3")
-    with contextlib.closing(copy):
-        names = copy.execute("SELECT DISTINCT name FROM app_user").fetchall()
-    assert len(names) == 1 or len(names) > 30, "all of one write, or none of any"
+    assert (done.returncode, done.stderr) == (0, "")
+    assert min(under_way) > 0, "somebody wrote meanwhile"
+    code, out, err = run(tmp_path / "elsewhere", "restore", str(tmp_path / "saved"))
+    assert (code, err) == (0, "")
+    manifest = json.loads((tmp_path / "saved" / backup.MANIFEST).read_text(encoding="utf-8"))
+    assert digests(tmp_path / "elsewhere") == manifest["tables"]
+    restored = files(tmp_path / "elsewhere")
+    known = {name: told["sha256"] for name, told in manifest["contents"].items() if name.startswith("files/")}
+    assert {name: hashlib.sha256(content).hexdigest() for name, content in restored.items()} == known
+    with contextlib.closing(sqlite3.connect(tmp_path / "elsewhere" / "lvce.sqlite3")) as copy:
+        assert len(copy.execute("SELECT DISTINCT name FROM app_user").fetchall()) == 1, "all of one write"
+        assert copy.execute("SELECT count(*) FROM stored_file WHERE original_name = '合同.pdf'").fetchone()[0] > 0
+    code, out, _ = run(tmp_path / "elsewhere", "doctor")
+    assert code == 0, out
+
+
+def _rename_all(s: Session, name: str) -> None:
+    for user in s.exec(select(User)).all():
+        user.name = name
+        s.add(user)
+
+
+def _attach(s: Session, placed: files_service.Placed, home: Path) -> None:
+    filing = s.exec(select(Filing).where(Filing.organisation_id == 1)).first() or s.exec(select(Filing)).first()
+    assert filing is not None and filing.id is not None
+    user = s.exec(select(User).where(User.organisation_id == filing.organisation_id)).first()
+    assert user is not None and user.id is not None
+    files_service.add_row(s, sessions.actor_of(s, user.id), None, FileKind.LICENSE, placed)
+
+
+def test_an_upgrade_of_the_tables_is_preceded_by_a_backup(run: Said, demo_copy: Path, tmp_path: Path) -> None:
+    before = digests(demo_copy)
+    real = schema.migrate
+
+    def upgraded(db: Database, before: Callable[[], object] | None = None, to: str = "head") -> bool:
+        assert before is not None
+        before()  # as if the program had brought a new migration
+        return real(db, before, to)
+
+    with at_home(demo_copy), mock.patch.object(schema, "migrate", upgraded):
+        open_house(settings.from_env(), serving=False).close()
+    (made,) = (demo_copy / "backups").iterdir()
+    assert made.name.startswith("upgrade-") and made.name.endswith(schema.newest())
+    assert backup.check(made)["tables"] == before
+
+
+def test_a_backup_needs_something_to_back_up_and_opens_nothing_for_writing(
+    run: Said, tmp_path: Path, demo_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, _, err = run(tmp_path / "new", "backup", str(tmp_path / "saved"))
+    assert (code, "没有数据库" in err) == (1, True)
+    monkeypatch.setattr(lvce, "open_house", lambda *_, **__: 1 / 0)
+    before = (demo_copy / "lvce.sqlite3").read_bytes()
+    assert run(demo_copy, "backup", str(tmp_path / "saved"))[0] == 0
+    assert (demo_copy / "lvce.sqlite3").read_bytes() == before
 
 
 @pytest.mark.parametrize("victim", ["lvce.sqlite3", "manifest.json", "files"])

@@ -17,7 +17,7 @@ from PIL import Image
 from sqlmodel import Session, select
 
 from models import Organisation, RosterEntry, User
-from models.enums import Form, OrgStatus, Role
+from models.enums import AuditResult, Form, OrgStatus, Role
 from services import audit, policy
 from services.accounts import organisations
 from services.accounts.views import RegisterForm
@@ -419,6 +419,39 @@ async def test_the_administrator_reads_who_may_do_what(as_: As) -> None:
     answer = await guest.http_client.get("/download/permissions.xlsx?role=expert")
     found = spreadsheet.read(answer.content, ["权限一览"])["权限一览"]
     assert "提交专家意见" in {cell.text for cell in found.values()}
+
+
+async def test_the_administrator_backs_up_plans_and_examines(as_: As, sqlite_db: Database, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    guest = await as_("admin")
+    await guest.open("/upkeep")
+    await guest.should_see("每天 02:30（北京时间）")
+    await guest.should_see("还没有备份过")
+    await guest.should_see("0 B，0 个文件（含已删除、留作记录的）")
+    guest.button("立即备份").click()
+    await guest.should_see("备份完成", retries=600)
+    assert len(list((tmp_path / "backups").glob("manual-*/manifest.json"))) == 1
+    assert [row["kind"] for row in table(guest).shown] == ["手动"]
+    guest.button("修改备份计划").click()
+    await guest.should_see("超出份数的旧备份会删除")
+    guest.field("每天备份的时间").clear().type("26:00")
+    guest.button("保存计划").click()
+    await guest.should_see("请填写每天备份的时间")
+    guest.field("每天备份的时间").clear().type("03:15")
+    guest.button("保存计划").click()
+    await guest.should_see("每天 03:15（北京时间）")
+    guest.button("开始体检").click()
+    await guest.should_see("体检结果", retries=200)
+
+
+async def test_a_backup_that_failed_is_said_where_the_administrator_begins(
+    as_: As, sqlite_db: Database, sqlite_world: World
+) -> None:
+    said = "自动备份没有完成：磁盘空间不足。"
+    sqlite_db.write(audit.record, None, "backup", detail=said, result=AuditResult.REFUSED)
+    guest = await as_("admin")
+    await guest.open("/")
+    await guest.should_see(said)
 
 
 async def test_the_administrator_restores_what_a_unit_deleted(

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ async def served(database: Database, folder: Path, *, demo: bool = False) -> Asy
     database.write(_give_passwords)
     with nicegui_reset_globals(), _simulation():
         prepare_simulation()
-        chosen = settings(folder, demo=demo)
+        chosen = replace(settings(folder, demo=demo), database_url=database.url)
         pages.create(database, chosen)
         ui.run(**pages.run_options(chosen))
         async with core.app.router.lifespan_context(core.app):

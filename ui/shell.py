@@ -71,6 +71,7 @@ MENU: tuple[Group, ...] = (
             Entry("已删除的申报", "restore_from_trash", "/deleted", "/deleted"),
             Entry("权限一览", "rule", "/permissions", "/permissions"),
             Entry("审计日志", "history", "/audit", "/audit"),
+            Entry("系统维护", "build", "/upkeep", "/upkeep"),
         ),
     ),
     Group("帮助", (Entry("常见问题", "help_outline", "/help", "/help"),)),

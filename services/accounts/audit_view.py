@@ -90,6 +90,8 @@ CAPTIONS: Mapping[str, str] = {action.value: action.caption for action in Action
     "restore_entry": "恢复名单条目",
     "reveal_contacts": "显示联系方式",
     "seed_demo": "写入演示数据",
+    "set_backup_plan": "修改备份计划",
+    "set_plan": "修改备份计划",
     "set_campaign": "修改填报安排",
     "set_license": "上传营业执照",
     "set_region_dates": "设置地区截止日",

@@ -63,6 +63,15 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGN
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """附件空间: all files, also the removed ones that are kept for the record; bytes."""
+
+    count: int
+    size: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
     """A file on the disk that has no row yet."""
 
@@ -92,14 +101,11 @@ def check_upload(s: Session, actor: Actor, filing_id: int | None, kind: FileKind
 def _need_room(s: Session, organisation_id: int, filing_id: int | None, size: int) -> None:
     """The caps of a filing, of an organisation and of the whole (配额): policy values ``files.…``."""
 
-    def cap(name: str) -> int:
-        return int(policy.value(s, f"files.{name}", year=clock.today().year))
-
     alive = col(StoredFile.removed_at).is_(None)
     mine = col(StoredFile.organisation_id) == organisation_id
     if filing_id is not None:
         here = mine, alive, col(StoredFile.filing_id) == filing_id
-        if s.execute(select(func.count()).where(*here)).scalar_one() >= (most := cap("per_filing")):
+        if s.execute(select(func.count()).where(*here)).scalar_one() >= (most := _cap(s, "per_filing")):
             raise Refusal(f"一份表最多上传 {most} 个文件。请先删除不需要的文件，或合并后再上传。", field="file")
     shown, kept, total = s.execute(
         select(
@@ -108,18 +114,29 @@ def _need_room(s: Session, organisation_id: int, filing_id: int | None, size: in
             func.coalesce(func.sum(col(StoredFile.size)), 0),
         )
     ).one()
-    if shown + size > (most := cap("unit_mb")) * MB:
+    if shown + size > (most := _cap(s, "unit_mb")) * MB:
         raise Refusal(
             f"本单位的文件已占用 {shown // MB} MB，加上这个文件将超过 {most} MB。请先删除不需要的文件，或压缩后再上传。",
             field="file",
         )
-    if kept + size > (most := cap("unit_kept_mb")) * MB:
+    if kept + size > (most := _cap(s, "unit_kept_mb")) * MB:
         raise Refusal(
             f"本单位上传过的文件（含已删除、留作记录的）已达 {kept // MB} MB，上限是 {most} MB。请联系系统管理员调整上限。",
             field="file",
         )
-    if total + size > (most := cap("total_mb")) * MB:
+    if total + size > (most := _cap(s, "total_mb")) * MB:
         raise Refusal(f"系统的附件空间（{most} MB）已用完，暂时不能上传。请联系系统管理员调整上限。", field="file")
+
+
+def _cap(s: Session, name: str) -> int:
+    return int(policy.value(s, f"files.{name}", year=clock.today().year))
+
+
+def usage(s: Session, actor: Actor) -> Usage:
+    """附件空间, for the administrator."""
+    permissions.authorize(actor, permissions.Power.BACK_UP)
+    count, size = s.execute(select(func.count(), func.coalesce(func.sum(col(StoredFile.size)), 0))).one()
+    return Usage(count, size, _cap(s, "total_mb") * MB)
 
 
 def place(name: str, content: bytes, kind: FileKind = FileKind.OTHER) -> Placed:

@@ -8,7 +8,7 @@ from nicegui import ui
 from sqlmodel import Session
 
 from models.enums import Action, FilingStatus, Form, Role
-from services import clock, inbox, policy
+from services import backup_plan, clock, inbox, policy
 from services.actors import Actor
 from services.filings import lists
 from services.filings.views import FilingRow
@@ -74,8 +74,13 @@ async def _overview(actor: Actor) -> Callable[[], None]:
         counts = await act.read(lists.tab_counts, form, year)
         return lambda: _office(form, year, window, soon, counts)
     if actor.role is Role.ADMIN:
-        return _admin
+        warning = await act.read(_backup_warning)
+        return lambda: _admin(warning)
     return lambda: None
+
+
+def _backup_warning(s: Session, _: Actor) -> str:
+    return backup_plan.warning(s, act.settings())
 
 
 def _window(s: Session, actor: Actor, form: Form) -> tuple[int, Window | None, int]:
@@ -151,7 +156,9 @@ def _office(form: Form, year: int, window: Window | None, soon: int, counts: Map
                 ui.label(caption).classes("lv-muted")
 
 
-def _admin() -> None:
+def _admin(warning: str) -> None:
+    if warning:
+        shell.banner(warning, "error", "warning", ("系统维护", "/upkeep"))
     with ui.element("div").classes("lv-tasks"):
         for icon, title, text, target in (
             ("account_tree", "机构", "新增主管部门，查看注册情况。", "/organisations"),
@@ -159,6 +166,7 @@ def _admin() -> None:
             ("event", "填报安排", "开放日期、截止日和延期。", "/settings"),
             ("restore_from_trash", "已删除的申报", "按单位的请求在期限内恢复。", "/deleted"),
             ("history", "审计日志", "查询、导出和核对。", "/audit"),
+            ("build", "系统维护", "备份、附件空间和体检。", "/upkeep"),
         ):
             if target in act.PAGES:
                 with ui.link(target=target).classes("lv-task"):
