@@ -25,7 +25,8 @@ def connect() -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     connection.executescript(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-        "CREATE TABLE IF NOT EXISTS cell (page TEXT, row INTEGER, col TEXT, text TEXT, PRIMARY KEY (page, row, col))"
+        "CREATE TABLE IF NOT EXISTS cell (page TEXT, row INTEGER, col TEXT, text TEXT, PRIMARY KEY (page, row, col));"
+        "CREATE TABLE IF NOT EXISTS submitted (page TEXT PRIMARY KEY)"
     )
     return connection
 
@@ -69,6 +70,23 @@ def page() -> None:
         grid.run_row_method(str(args["data"]["id"]), "setDataValue", args["colId"], args["newValue"])
 
     grid.on("cellValueChanged", committed, ["data", "colId", "newValue"])
+
+
+def submit(page: str) -> None:
+    database.execute("BEGIN IMMEDIATE")
+    database.execute("INSERT INTO submitted VALUES (?) ON CONFLICT DO NOTHING", (page,))
+    database.execute("COMMIT")
+
+
+@ui.page("/submit")
+def submit_page() -> None:
+    label = ui.label("")
+
+    async def clicked(e: events.ClickEventArguments) -> None:
+        await asyncio.get_running_loop().run_in_executor(writer, submit, e.client.id)
+        label.set_text("上报成功")
+
+    ui.button("上报", on_click=clicked)
 
 
 @app.get("/healthz")

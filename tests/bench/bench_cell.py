@@ -41,7 +41,7 @@ async def compare(
         async with load.client() as http:
             crowds = [await Crowd(side, http).open(editors) for side in pair]
             with load.undisturbed():
-                first = [await crowd.commit_for(0.9 * INTERVAL, INTERVAL) for crowd in crowds]
+                first = [await crowd.commit_for(INTERVAL, INTERVAL) for crowd in crowds]
                 for turn in range(rounds):
                     for crowd in crowds if turn % 2 == 0 else reversed(crowds):
                         windows[crowd.side.name].append(await crowd.commit_for(seconds, INTERVAL))
