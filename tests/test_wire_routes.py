@@ -45,6 +45,7 @@ SIGNED_IN: Mapping[str, frozenset[Role]] = {
     "/organisations/{organisation_id}": OFFICES | ADMIN,
     "/users": OFFICES | ADMIN | {Role.SIGNER},
     "/settings": RUNNING,
+    "/policy": RUNNING - {Role.GROUP},
     "/deleted": ADMIN,
     "/permissions": ADMIN,
     "/audit": ADMIN,
