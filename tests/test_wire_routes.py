@@ -49,6 +49,7 @@ SIGNED_IN: Mapping[str, frozenset[Role]] = {
     "/deleted": ADMIN,
     "/permissions": ADMIN,
     "/audit": ADMIN,
+    "/upkeep": ADMIN,
     "/roster": OFFICES | ADMIN,
     "/roster/{entry_id}": OFFICES | ADMIN,
     "/roster-import": RUNNING - {Role.GROUP},

@@ -33,7 +33,6 @@ CAPTIONS: Mapping[str, str] = {action.value: action.caption for action in Action
     "backup": "备份",
     "batch_export": "批量导出",
     "bind": "上传盖章扫描件",
-    "bind_license": "上传营业执照",
     "bulk_forward": "批量审核通过",
     "change": "修改密码",
     "change_password": "修改密码",
@@ -68,6 +67,7 @@ CAPTIONS: Mapping[str, str] = {action.value: action.caption for action in Action
     "issue_reset": "生成重置码",
     "issue_reset_code": "生成重置码",
     "leave": "停用动态口令",
+    "keep": "保存草稿",
     "mark": "勾选审核清单",
     "note_finding": "核实或说明",
     "open_filing": "新增动态管理表",
@@ -121,6 +121,7 @@ SUBJECTS: Mapping[str, str] = {
     "task": "专家任务",
     "message": "消息",
     "audit": "审计日志",
+    "system": "系统",
 }
 # An administrator sees no unit's figures: of lines about these only what the system itself said, in the actions below whole,
 # else up to the first colon or quotation mark.
