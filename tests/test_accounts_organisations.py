@@ -403,3 +403,41 @@ def test_the_administrator_adds_an_office_whose_tier_follows_from_its_region(db:
         perform(db, offices.create_office, world.admin, OrgKind.AUTHORITY, "黄埔区工业和信息化局", "440112")
     with pytest.raises(Forbidden):
         perform(db, offices.create_office, world.province, OrgKind.AUTHORITY, "黄埔区工业局", "440112")
+
+
+def test_the_administrator_corrects_what_nobody_else_can(db: Database, world: World) -> None:
+    unit, version = world.orgs["other"], 1
+    perform(db, organisations.correct_organisation, world.admin, unit, version, "广州云山纺织有限公司", CODE)
+    place = db.read(lambda s: s.get_one(Organisation, unit))
+    assert (place.credit_code, place.version) == (CODE, 2)
+    office = world.orgs["far_city"]
+    perform(db, organisations.correct_organisation, world.admin, office, 1, "佛山市工信局", "")
+    assert db.read(lambda s: s.get_one(Organisation, office)).name == "佛山市工信局"
+    for args, said in (
+        ((unit, 1, "甲乙公司", CODE), "刚刚被其他人修改"),
+        ((unit, 2, "广州云山纺织有限公司", "9144011552601815X4"), "已属于另一个机构"),
+        ((unit, 2, "广州云山纺织有限公司", CODE), "没有改动"),
+        ((office, 2, "广州市工业和信息化局", ""), "不能重复"),
+    ):
+        with pytest.raises(Refusal, match=said):
+            perform(db, organisations.correct_organisation, world.admin, *args)
+    with pytest.raises(Forbidden):
+        perform(db, organisations.correct_organisation, world.province, unit, 2, "甲乙公司", CODE)
+
+
+def test_an_office_entered_by_mistake_goes_as_long_as_nobody_rests_on_it(db: Database, world: World) -> None:
+    place_id = perform(db, offices.create_office, world.admin, OrgKind.AUTHORITY, "错误的局", "440112")
+    perform(db, offices.remove_office, world.admin, place_id)
+    assert db.read(lambda s: s.get(Organisation, place_id)) is None
+    with pytest.raises(Refusal, match="已有用户"):
+        perform(db, offices.remove_office, world.admin, world.orgs["county"])
+    with pytest.raises(Refusal, match="选它为上级"):
+        perform(db, offices.remove_office, world.admin, world.orgs["shenzhen_city"])
+    with pytest.raises(NotFound):
+        perform(db, offices.remove_office, world.admin, world.orgs["factory"])
+
+
+def test_a_new_deployment_sees_how_far_it_has_come(db: Database, world: World) -> None:
+    assert db.read(offices.beginnings, world.admin) == {"offices": 5, "people": 6, "entries": 5, "units": 5}
+    with pytest.raises(Forbidden):
+        db.read(offices.beginnings, world.province)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, or_
 from sqlmodel import Session, col, select
 
-from models import Organisation, User
-from models.enums import OrgKind, OrgStatus, Role, Tier
+from models import Message, Organisation, RosterEntry, Step, User
+from models.enums import AUTHORITY_ROLES, OrgKind, OrgStatus, Role, Tier
 from services import audit, clock
 from services.accounts import contacts
 from services.accounts.views import (
@@ -22,7 +22,7 @@ from services.accounts.views import (
     TreeNode,
 )
 from services.actors import Actor
-from services.errors import Conflict, Refusal
+from services.errors import Conflict, NotFound, Refusal
 from services.forms import names, reference
 from services.permissions import Place, Power, allowed, authorize, in_region, place_of, region_scope
 from services.workflow.routes import SEPARATE_CITIES
@@ -254,6 +254,46 @@ def create_office(s: Session, actor: Actor, kind: OrgKind, name: str, region_cod
     assert place.id is not None
     audit.record(s, actor, "create_organisation", "organisation", place.id, detail=f"新增{kind.caption}“{name}”")
     return place.id
+
+
+def remove_office(s: Session, actor: Actor, organisation_id: int) -> None:
+    """删除 an office that was entered by mistake: nobody works there, nobody has chosen it, nothing was decided by it."""
+    authorize(actor, Power.MANAGE_ORGANISATIONS, Place())
+    place = s.get(Organisation, organisation_id)
+    if place is None or place.kind is OrgKind.UNIT:
+        raise NotFound
+    above = (Organisation.superior_county_id, Organisation.superior_city_id, Organisation.superior_province_id)
+    used: tuple[tuple[Any, str], ...] = (
+        (select(User.id).where(User.organisation_id == organisation_id), "已有用户"),
+        (
+            select(Organisation.id).where(
+                or_(*(col(column) == organisation_id for column in (*above, Organisation.group_id)))
+            ),
+            "已有单位选它为上级主管部门或所属央企",
+        ),
+        (select(Step.id).where(Step.authority_id == organisation_id), "已办理过审核"),
+        (select(Message.id).where(Message.organisation_id == organisation_id), "已收到过待办"),
+        (select(RosterEntry.id).where(RosterEntry.group_id == organisation_id), "名单中有它的下属单位"),
+    )
+    for query, words in used:
+        if s.exec(query.limit(1)).first() is not None:
+            raise Refusal(f"“{place.name}”{words}，不能删除。名称写错的请用“更正”。")
+    s.delete(place)
+    audit.record(
+        s, actor, "remove_office", "organisation", organisation_id, detail=f"删除{place.kind.caption}“{place.name}”"
+    )
+
+
+def beginnings(s: Session, actor: Actor) -> Mapping[str, int]:
+    """How far a new deployment has come (启用进度): offices, their people, entries of the list, registered units."""
+    authorize(actor, Power.MANAGE_ORGANISATIONS, Place())
+    counted = {
+        "offices": select(func.count(col(Organisation.id))).where(Organisation.kind == OrgKind.AUTHORITY),
+        "people": select(func.count(col(User.id))).where(col(User.role).in_(AUTHORITY_ROLES)),
+        "entries": select(func.count(col(RosterEntry.id))),
+        "units": select(func.count(col(Organisation.id))).where(Organisation.kind == OrgKind.UNIT),
+    }
+    return {name: s.exec(query).one() for name, query in counted.items()}
 
 
 def _seen(actor: Actor) -> Any:

@@ -22,7 +22,7 @@ from services.errors import Conflict, NotFound, Refusal
 from services.filings import files, opening
 from services.forms import names, reference
 from services.perform import perform
-from services.permissions import Power, allowed, place_of, reach
+from services.permissions import Place, Power, allowed, authorize, place_of, reach
 from services.register import upkeep
 
 PER_HOUR = 20  # registrations from one network address
@@ -228,6 +228,42 @@ def _set_license(s: Session, actor: Actor, name: str, placed: files.Placed) -> O
     s.add(place)
     audit.record(s, actor, "edit_profile", "organisation", place.id, detail=f"更换“{place.name}”的营业执照")
     return _view(s, actor, place, plain=True)
+
+
+def correct_organisation(
+    s: Session, actor: Actor, organisation_id: int, version: int, name: str, credit_code: str
+) -> None:
+    """更正机构名称和统一社会信用代码, by the administrator: what a unit or an office cannot change itself."""
+    authorize(actor, Power.MANAGE_ORGANISATIONS, Place())
+    place = s.get(Organisation, organisation_id)
+    if place is None:
+        raise NotFound
+    if place.version != version:
+        raise Conflict("这个机构的信息刚刚被其他人修改，您的修改没有保存。请刷新页面核对后再改。")
+    unit = place.kind is OrgKind.UNIT
+    code = contacts.credit_code(credit_code) if unit else place.credit_code
+    name = contacts.name(name)
+    if (name, code) == (place.name, place.credit_code):
+        raise Refusal("没有改动。请修改后再保存，或点“返回”。")
+    if unit and (why := _locked(s, place).get("name")):
+        raise Refusal(why.replace("请先“取消上报”", "请先由该单位“取消上报”"))
+    same = Organisation.credit_code == code if unit else Organisation.name == name
+    others = select(Organisation.id).where(Organisation.kind == place.kind, Organisation.id != organisation_id, same)
+    if s.exec(others).first() is not None:
+        what = f"统一社会信用代码“{code}”" if unit else f"“{name}”"
+        raise Conflict(f"{what}已属于另一个机构，不能重复。", field="credit_code" if unit else "name")
+    before = f"{place.name} {place.credit_code}".strip()
+    if unit and name != place.name:
+        place.former_names = "\n".join((place.name, *former_names(place)))[:1000]
+    place.name, place.credit_code = name, code
+    place.version += 1
+    s.add(place)
+    s.flush()
+    if unit:
+        opening.refresh_profile(s, actor, organisation_id)
+        link_entries(s, place)
+    detail = f"“{before}”更正为“{f'{name} {code}'.strip()}”"
+    audit.record(s, actor, "correct_organisation", "organisation", organisation_id, detail=detail)
 
 
 FIELD_WORDS = {

@@ -39,6 +39,11 @@ def of_unit(s: Session, actor: Actor, form: Form | None = None, on: date | None 
     return tuple(sorted(_views(s, where), key=lambda entry: (ORDER[entry.level], -entry.listed_on.toordinal())))
 
 
+def in_hand(s: Session, organisation_id: int) -> tuple[EntryView, ...]:
+    """The entries that belong to one unit today."""
+    return tuple(_views(s, [col(RosterEntry.organisation_id) == organisation_id, in_force(clock.today())]))
+
+
 def page(s: Session, actor: Actor, query: EntryQuery) -> EntryPage:
     """名单 as of a day, filtered, in the order of region and name; public facts, so everybody signed in may read it."""
     authorize(actor, Power.READ_ROSTER, Place())

@@ -219,6 +219,18 @@ def assign_entry(s: Session, actor: Actor, entry_id: int, version: int, unit_id:
     _changed(s, actor, entry, RosterChangeKind.CORRECTED, clock.today(), "", said)
 
 
+def of_organisation(s: Session, actor: Actor, organisation_id: int) -> tuple[EntryView, ...]:
+    """The entries in force that are a unit's, or become its own when it is confirmed (名单条目), for who may know the unit."""
+    unit = s.get(Organisation, organisation_id)
+    if unit is None or unit.kind is not OrgKind.UNIT:
+        raise NotFound
+    authorize(actor, Power.READ_ROSTER, Place())
+    called = (unit.name, *unit.former_names.split("\n"))
+    likely = [entry for form in Form for entry in entries.match(s, form, unit.credit_code, called)]
+    own = entries.in_hand(s, organisation_id)
+    return tuple({entry.id: entry for entry in (*own, *likely)}.values())
+
+
 def candidates(s: Session, actor: Actor, text: str) -> tuple[UnitMatch, ...]:
     """Confirmed units of the actor's region by name or code (查找单位), at most 20."""
     if not (text := text.strip()):

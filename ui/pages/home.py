@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from models.enums import Action, FilingStatus, Form, Role
 from services import backup_plan, clock, inbox, policy
+from services.accounts import offices
 from services.actors import Actor
 from services.filings import lists
 from services.filings.views import FilingRow
@@ -74,8 +75,8 @@ async def _overview(actor: Actor) -> Callable[[], None]:
         counts = await act.read(lists.tab_counts, form, year)
         return lambda: _office(form, year, window, soon, counts)
     if actor.role is Role.ADMIN:
-        warning = await act.read(_backup_warning)
-        return lambda: _admin(warning)
+        warning, begun = await act.read(_backup_warning), await act.read(offices.beginnings)
+        return lambda: _admin(warning, begun)
     return lambda: None
 
 
@@ -156,24 +157,41 @@ def _office(form: Form, year: int, window: Window | None, soon: int, counts: Map
                 ui.label(caption).classes("lv-muted")
 
 
-def _admin(warning: str) -> None:
+FIRST_STEPS = (
+    ("offices", "新增主管部门（县、市、省，集团和工信部按需要）", "/organisations"),
+    ("people", "为主管部门新增用户", "/users"),
+    ("entries", "导入名单", "/roster-import"),
+    ("units", "通知名单上的单位注册，由主管部门确认", "/organisations"),
+)
+
+
+def _admin(warning: str, begun: Mapping[str, int]) -> None:
     if warning:
         shell.banner(warning, "error", "warning", ("系统维护", "/upkeep"))
+    if not all(begun[key] for key, _, _ in FIRST_STEPS):
+        with shell.card("启用步骤", note="依次办完，单位就可以填报。填报日期在“填报安排”中核对。"):
+            for key, words_, target in FIRST_STEPS:
+                with ui.element("div").classes("lv-row"):
+                    ui.icon("check_circle" if begun[key] else "radio_button_unchecked").props("aria-hidden=true")
+                    ui.link(words_, target)
+                    ui.label(f"已有 {begun[key]:,}" if begun[key] else "还没有").classes("lv-muted")
     with ui.element("div").classes("lv-tasks"):
         for icon, title, text, target in (
+            ("fact_check", "名单", "导入、查询和更正名单。", "/roster"),
             ("account_tree", "机构", "新增主管部门，查看注册情况。", "/organisations"),
             ("group", "用户", "新增、停用用户，生成重置码。", "/users"),
-            ("event", "填报安排", "开放日期、截止日和延期。", "/settings"),
+            ("event", "填报安排", "年度、开放日期、截止日，邀请和延期。", "/settings"),
+            ("tune", "系统设置", "审核和附件的规定，各有依据。", "/policy"),
             ("restore_from_trash", "已删除的申报", "按单位的请求在期限内恢复。", "/deleted"),
+            ("rule", "权限一览", "谁在什么时候可以办什么。", "/permissions"),
             ("history", "审计日志", "查询、导出和核对。", "/audit"),
             ("build", "系统维护", "备份、附件空间和体检。", "/upkeep"),
         ):
-            if target in act.PAGES:
-                with ui.link(target=target).classes("lv-task"):
-                    ui.icon(icon).props("aria-hidden=true")
-                    with ui.element("div").classes("lv-task-words"):
-                        ui.label(title).classes("lv-task-title")
-                        ui.label(text).classes("lv-task-text")
+            with ui.link(target=target).classes("lv-task"):
+                ui.icon(icon).props("aria-hidden=true")
+                with ui.element("div").classes("lv-task-words"):
+                    ui.label(title).classes("lv-task-title")
+                    ui.label(text).classes("lv-task-text")
 
 
 # --- messages -------------------------------------------------------------------------------------------------------

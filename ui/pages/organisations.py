@@ -12,6 +12,8 @@ from services.accounts import offices, organisations
 from services.accounts.views import OrganisationQuery, OrganisationRow, OrganisationView, TreeNode
 from services.actors import Actor
 from services.permissions import Power
+from services.register import upkeep
+from services.register.views import EntryView
 from ui import act, shell, words
 from ui.widgets import dialogs, fields
 from ui.widgets.chips import chip
@@ -81,13 +83,23 @@ async def listing(actor: Actor, status: str = "") -> None:
 @act.page("/organisations/{organisation_id}", title="机构", roles=ROLES)
 async def one(actor: Actor, organisation_id: int) -> None:
     place = await act.read(organisations.profile, organisation_id)
+    unit = place.kind is OrgKind.UNIT
     tone, _ = words.ORG_TONES[place.status]
+
+    def primary() -> None:
+        if actor.role is not Role.ADMIN:
+            return
+        if not unit:
+            ui.button("删除", on_click=act.busy(lambda: _remove(place))).props("flat color=negative")
+        ui.button("更正", on_click=act.busy(lambda: _correct(place))).props("outline")
+
     with shell.frame(
         actor,
         title=place.name,
         path="/organisations",
         back=("机构", "/organisations"),
         status=(tone, place.status_caption),
+        primary=primary,
         width="reading",
     ):
         if place.can_confirm:
@@ -98,17 +110,11 @@ async def one(actor: Actor, organisation_id: int) -> None:
             shell.banner(f"未通过的原因：{place.status_reason}", "error", "close")
         with shell.card("登记信息"), shell.facts():
             shell.fact("类别", place.kind.caption)
-            shell.fact("统一社会信用代码", place.credit_code)
             shell.fact("所在地区", place.region_name)
-            shell.fact("详细地址", place.address)
-            shell.fact("曾用名", "、".join(place.former_names))
-            with ui.element("div").classes("lv-fact"):
-                ui.label("营业执照").classes("lv-fact-label")
-                if place.license_file_id:
-                    ui.link("查看", f"/files/{place.license_file_id}", new_tab=True)
-                else:
-                    ui.label("未上传")
-        if place.kind is OrgKind.UNIT:
+            if unit:
+                _unit_facts(place)
+        if unit:
+            _entries(place, await act.read(upkeep.of_organisation, place.id))
             with shell.card("上级主管部门"), shell.facts():
                 for label, office in (
                     ("省主管部门", place.superior_province),
@@ -120,8 +126,67 @@ async def one(actor: Actor, organisation_id: int) -> None:
         with shell.card("联系人"):
             contact = ui.element("div")
             _contact(contact, place)
-        if actor.role is Role.ADMIN or place.kind is OrgKind.UNIT:
+        if actor.role is Role.ADMIN or unit:
             ui.link("查看这个机构的用户", f"/users?organisation={place.id}").classes("lv-text-button")
+
+
+def _unit_facts(place: OrganisationView) -> None:
+    shell.fact("统一社会信用代码", place.credit_code)
+    shell.fact("详细地址", place.address)
+    shell.fact("曾用名", "、".join(place.former_names))
+    with ui.element("div").classes("lv-fact"):
+        ui.label("营业执照").classes("lv-fact-label")
+        if place.license_file_id:
+            ui.link("查看", f"/files/{place.license_file_id}", new_tab=True)
+        else:
+            ui.label("未上传")
+
+
+def _entries(place: OrganisationView, found: tuple[EntryView, ...]) -> None:
+    """The unit's lines on the list: without one it has nothing to fill in."""
+    with shell.card("名单"):
+        for entry in found:
+            with ui.element("div").classes("lv-row"):
+                ui.link(entry.listed_name, f"/roster/{entry.id}")
+                ui.label(f"{entry.form.caption}，{entry.level.caption}，{entry.batch}").classes("lv-muted")
+                if entry.unit_name != place.name:
+                    chip("确认后对应" if place.status is OrgStatus.PENDING else "未对应", "warning", "link")
+        if not found:
+            ui.label(
+                "按统一社会信用代码和名称，在现行名单中没有查到这个单位，确认后不能新增动态管理表。"
+                "名单上是别的名称的，请市或省主管部门在“名单”中找到该条目，用“对应单位”指定；没有列入的，可以邀请填报。"
+            ).classes("lv-muted")
+
+
+async def _correct(place: OrganisationView) -> None:
+    unit = place.kind is OrgKind.UNIT
+    with dialogs.dialog("更正后，名单和尚未上报的填报按新的内容核对" if unit else "更正后，各处显示新的名称") as box:
+        name = fields.text("名称", place.name)
+        code = fields.text("统一社会信用代码", place.credit_code, most=24)
+        code.set_visibility(unit)
+
+        async def save() -> None:
+            with fields.beside({"name": name, "credit_code": code}):
+                said = name.value or "", code.value or ""
+                await act.perform(organisations.correct_organisation, place.id, place.version, *said)
+                box.submit(True)
+
+        with ui.row().classes("lv-dialog-actions"):
+            ui.button("返回", on_click=lambda: box.submit(None)).props("flat")
+            ui.button("保存更正", on_click=act.busy(save))
+    if await box:
+        ui.navigate.reload()
+
+
+async def _remove(place: OrganisationView) -> None:
+    if await dialogs.confirm(
+        f"删除后，“{place.name}”不再出现在机构中",
+        "只能删除录入错误、还没有用户和业务的机构。",
+        verb="删除",
+        dangerous=True,
+    ):
+        await act.perform(offices.remove_office, place.id)
+        ui.navigate.to("/organisations")
 
 
 def _decide(place: OrganisationView) -> None:
