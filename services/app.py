@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from models import AuditLine, Filing, Organisation, Region, SignIn, User
 from models.enums import OrgKind, Role
-from services import audit, backup, backup_plan, clock, db, demo, doctor, safety, schema
+from services import audit, backup, backup_plan, clock, db, demo, doctor, safety, schema, turns
 from services.accounts import passwords, users
 from services.db import Database
 from services.errors import Conflict
@@ -239,16 +238,7 @@ BESIDE_SERVER = "数据目录 {} 的数据库需要先升级，而网站还在�
 def _alone(data_dir: Path, otherwise: str = ALREADY_SERVED) -> IO[str]:
     """One serving process per data directory; the lock goes with the process, however it ends."""
     handle = (data_dir / "lvce.lock").open("a+", encoding="utf-8")
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if not turns.take(handle.fileno()):
         handle.close()
-        raise CannotStart(otherwise.format(data_dir)) from None
+        raise CannotStart(otherwise.format(data_dir))
     return handle

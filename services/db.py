@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, event, text
@@ -21,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session, create_engine
 
 import models as models  # registers every table
-from services import events
+from services import events, turns
 from services.errors import Unavailable
 
 P = ParamSpec("P")
@@ -34,6 +36,8 @@ WRITER_LOCK = 7_105_001  # any number, the same in every process
 
 ONE = {"pool_size": 1, "max_overflow": 0}  # the writer: whoever else wants the writing engine waits for it
 MANY = {"pool_size": READERS}
+WRITER = {"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"}
+READER = WRITER | {"query_only": "1", "wal_autocheckpoint": "0"}  # it neither writes nor checkpoints
 STOPPING = "程序正在停止，这次操作没有写入。请稍后重新打开页面再试，已填写的内容保留在页面上。"
 
 log = logging.getLogger(__name__)
@@ -50,6 +54,7 @@ class Database:
         self._writer = make_engine(url, readonly=False)
         self._reader = make_engine(url, readonly=True)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._turns = _beside(url) if self.is_sqlite else None
         self._gate = threading.Lock()
         self._closed = False
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
@@ -60,6 +65,11 @@ class Database:
     def engine(self) -> Engine:
         """The writing engine, for migrations, backup and tests; the application goes through ``write``."""
         return self._writer
+
+    @property
+    def reading_engine(self) -> Engine:
+        """The engine of the readers, for tests and for the checks at the start."""
+        return self._reader
 
     def write(self, fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn`` in a transaction of its own, committed when this returns; raises what ``fn`` raised, with nothing written."""
@@ -88,6 +98,8 @@ class Database:
         self._readers.shutdown()
         self._reader.dispose()
         self._writer.dispose()
+        if self._turns is not None:
+            os.close(self._turns)
 
     def _submit(self, job: Callable[[Session], T]) -> Future[T]:
         future: Future[T] = Future()
@@ -121,11 +133,11 @@ class Database:
         answers: list[tuple[Future[Any], Any, BaseException | None]] = []
         happened: list[events.Event] = []
         try:
-            with self._writer.connect() as connection, connection.begin():
+            with self._turn(), self._writer.connect() as connection, connection.begin():
                 for job, future in group:
                     answers.append((future, *self._run_one(connection, job, happened, alone=len(group) == 1)))
         except BaseException as error:  # the transaction is gone: nobody's work was written
-            failure = unavailable(error) if isinstance(error, (DBAPIError, PoolTimeout)) else error
+            failure = unavailable(error) if isinstance(error, (DBAPIError, PoolTimeout, TimeoutError)) else error
             for _, future in group:
                 future.set_exception(failure)
             return
@@ -135,6 +147,10 @@ class Database:
                 future.set_result(value)
             else:
                 future.set_exception(failure_)
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """Be the only writer of the file among all processes, until the checkpoint after the commit is over too."""
+        return turns.turn(self._turns, BUSY_TIMEOUT_MS / 1000) if self._turns is not None else nullcontext()
 
     def _run_one(
         self, connection: Connection, job: Callable[[Session], Any], happened: list[events.Event], *, alone: bool
@@ -178,7 +194,7 @@ def make_engine(url: str, *, readonly: bool) -> Engine:
             "synchronous = FULL",
             "foreign_keys = ON",
             "temp_store = MEMORY",
-            *(("query_only = ON",) if readonly else ()),
+            *(("query_only = ON", "wal_autocheckpoint = 0") if readonly else ()),
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -217,17 +233,19 @@ def _say_savepoints_plainly(engine: Engine) -> None:
 
 
 def check_pragmas(db: Database) -> None:
-    """Refuse to run on a SQLite connection that would not keep its promises (启动自检)."""
+    """Refuse to run on SQLite connections that would not keep their promises (启动自检)."""
     if not db.is_sqlite:
         return
-    with db.engine.connect() as connection:
-        found = {
-            p: str(connection.execute(text(f"PRAGMA {p}")).scalar())
-            for p in ("journal_mode", "synchronous", "foreign_keys")
-        }
-    expected = {"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"}
-    if found != expected:
-        raise RuntimeError(f"SQLite 设置不符合要求：应为 {expected}，实际为 {found}。请检查数据目录所在磁盘。")
+    for engine, expected in ((db.engine, WRITER), (db.reading_engine, READER)):
+        with engine.connect() as connection:
+            found = {p: str(connection.execute(text(f"PRAGMA {p}")).scalar()) for p in expected}
+        if found != expected:
+            raise RuntimeError(f"SQLite 设置不符合要求：应为 {expected}，实际为 {found}。请检查数据目录所在磁盘。")
+
+
+def _beside(url: str) -> int:
+    """The open file whose lock is the turn to write."""
+    return os.open(url.removeprefix("sqlite:///") + "-turn", os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def unavailable(error: BaseException) -> Unavailable:

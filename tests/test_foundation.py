@@ -17,7 +17,8 @@ from sqlmodel import Session, select
 
 from models import AuditLine, Setting
 from models.enums import AuditResult, Role
-from services import audit, clock, events
+from services import audit, clock, events, turns
+from services import db as db_module
 from services.actors import Actor, region_prefix
 from services.db import Database, check_pragmas
 from services.errors import Refusal, Unavailable
@@ -31,9 +32,9 @@ def write_setting(s: Session, name: str) -> None:
     s.add(Setting(name=name, set_at=clock.now()))
 
 
-def refuse(s: Session, actor: Actor, number: int) -> None:
-    write_setting(s, f"never {number}")
-    events.publish(s, events.FilingChanged(number))
+def refuse(s: Session, actor: Actor, filing_id: int) -> None:
+    write_setting(s, f"never {filing_id}")
+    events.publish(s, events.FilingChanged(filing_id))
     raise Refusal("“氨氮排放量”应是数字。")
 
 
@@ -165,6 +166,18 @@ def test_there_is_one_writing_connection_and_whoever_else_wants_it_waits(db: Dat
         connection.close()
         writing.result(10)
     assert used[0] == used[1]
+
+
+def test_a_write_waits_for_its_turn_among_processes_and_says_so_when_it_does_not_come(
+    sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db_module, "BUSY_TIMEOUT_MS", 100)
+    other = db_module._beside(sqlite_db.url)
+    with turns.turn(other, 1), pytest.raises(Unavailable, match="没有写入"):
+        sqlite_db.write(write_setting, "never")
+    sqlite_db.write(write_setting, "after")
+    os.close(other)
+    assert sqlite_db.read(lambda s: s.exec(select(Setting.name)).all()) == ["after"]
 
 
 def test_events_are_told_after_the_commit(db: Database) -> None:

@@ -105,6 +105,8 @@ def filer(db: Database, world: World, dice: random.Random, tell: Tell) -> None:
     if filing.status is FilingStatus.REVIEW:
         assert filing.current_tier is not None
         office = world.actors[filing.current_tier.value]
+        for question_id in db.read(_answered, filing_id, filing.current_tier):
+            perform(db, questions.close, office, question_id)
         if filing.current_tier is Tier.COUNTY and dice.random() < 0.3:
             deed, to, use_case = "withdraw", "draft", lambda: perform(db, moves.withdraw, signer, filing_id)
         elif dice.random() < 0.2:
@@ -190,6 +192,13 @@ def _kept_files(s: Session, filing_id: int) -> Sequence[int]:
 
 def _unanswered(s: Session, filing_id: int) -> Sequence[int]:
     query = select(Question.id).where(Question.filing_id == filing_id, Question.status == QuestionStatus.OPEN)
+    return [found for found in s.exec(query) if found is not None]
+
+
+def _answered(s: Session, filing_id: int, tier: Tier) -> Sequence[int]:
+    query = select(Question.id).where(
+        Question.filing_id == filing_id, Question.tier == tier, Question.status == QuestionStatus.ANSWERED
+    )
     return [found for found in s.exec(query) if found is not None]
 
 
