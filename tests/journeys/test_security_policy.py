@@ -12,7 +12,7 @@ from tests.journeys.conftest import House
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PATHS = {
-    "FILER": ("/", "/filings/green_factory", "/profile", "/help", "/password"),
+    "FILER": ("/", "/filings/green_factory", "/profile", "/help", "/password", "/security"),
     "CITY": ("/", "/filings/green_factory", "/organisations"),
     "ADMIN": ("/users", "/organisations", "/settings", "/audit"),
 }
