@@ -18,7 +18,7 @@ from services.actors import Actor
 from services.db import Database
 from services.documents import pdf
 from services.filings import desk, moves, snapshots
-from services.reviews import decisions, opinions, questions
+from services.reviews import decisions, opinions, peers, questions
 from tests import filing_kit, scans
 from tests.conftest import World
 from tests.ui_kit import Visitor, served, until, visitor
@@ -474,3 +474,15 @@ async def test_a_return_that_was_sent_leaves_no_draft(house: Database, sqlite_wo
         press(user, "退回")
         await until(lambda: reload(house, filing).status is FilingStatus.RETURNED)
         assert house.read(lambda s: s.exec(select(ReviewDraft)).all()) == []
+
+
+async def test_the_figures_stand_beside_those_of_the_other_units(
+    house: Database, sqlite_world: World, filing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with at(f"/filing/{filing}/review", sqlite_world.county) as user:
+        await user.should_not_see("与同类单位比较")
+    monkeypatch.setattr(peers, "FEWEST", 1)
+    async with at(f"/filing/{filing}/review", sqlite_world.county) as user:
+        await user.should_see("与同类单位比较（本表同年度已上报的 1 份）")
+        await user.should_see("单位产值综合能耗 2024年")
+        await user.should_see("高于 0% 的单位")

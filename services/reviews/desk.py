@@ -195,7 +195,7 @@ def _peers(s: Session, filing: Filing, template: FormTemplate, sheet: Sheet) -> 
     return tuple(
         PeerView(
             str(position.address),
-            working.place_words(template, position.address),
+            f"{template.fields[position.address.field].label} {position.address.slot}年",
             sheet.shown(position.address),
             working.unit_words(template, cells, position.address),
             position.per_cent,

@@ -50,8 +50,10 @@ def positions(s: Session, filing: Filing, template: FormTemplate, sheet: Sheet) 
         ranked = others.get(key, [])
         if cell.kind is CellKind.NUMBER and len(ranked) >= FEWEST:
             value = Decimal(cell.value)
-            share = bisect_left(ranked, float(value)) * 100 // len(ranked)
-            found.append(Position(Address(key, year), value, share, len(ranked)))
+            lower = min(
+                bisect_left(ranked, float(value)), len(ranked) - 1
+            )  # itself is one of them; the sheet's is rounded
+            found.append(Position(Address(key, year), value, lower * 100 // len(ranked), len(ranked)))
     return tuple(sorted(found, key=lambda position: -position.per_cent))
 
 

@@ -15,6 +15,9 @@ from typing import Any
 
 from nicegui import context, ui
 
+# Quasar gives the focus back to what was clicked, which may be a part of the button; Enter must work there again.
+_TO_BUTTON = "() => document.activeElement?.closest?.('button')?.focus()"
+
 
 @contextmanager
 def dialog(title: str, *, wide: bool = False, persistent: bool = False, typed: bool = False) -> Iterator[ui.dialog]:
@@ -30,6 +33,7 @@ def dialog(title: str, *, wide: bool = False, persistent: bool = False, typed: b
             "role=dialog aria-modal=true"
         )
         box.on("hide", box.delete)
+        box.on("hide", js_handler=_TO_BUTTON)
         card.props["aria-label"] = title
         ui.label(title).classes("lv-dialog-title").props("role=heading aria-level=2")
         yield box
