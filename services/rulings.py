@@ -78,8 +78,8 @@ class RulingRow:
     value: Any
     default_shown: str
     source: str
-    official: bool  # False: 建议值
-    set_by: str  # who set it, "" if it is the default
+    official: bool  # what the policy file says and marks as official; else 建议值, unless somebody set it
+    set_by: str  # who set it, "" if it is the policy file's
     set_at: datetime | None
     own: bool  # set for this very region (or for all, with the administrator): it can be taken back
     can_edit: bool
@@ -246,7 +246,7 @@ def _row(s: Session, actor: Actor, knob: Knob, region: str, stated: policy.State
     nearest = max(found, key=lambda one: (chain.index(one.region_code), one.id or 0), default=None)
     value = _in_force(s, knob, region, clock.today().year)
     default = stated.value if stated else settings.from_env().top_tier.value
-    by = ""
+    by = "" if stated else "部署配置"
     if nearest is not None:
         by = f"{nearest.set_by_name}（{reference.region_words(nearest.region_code) or '全部地区'}）"
     return RulingRow(
@@ -255,8 +255,8 @@ def _row(s: Session, actor: Actor, knob: Knob, region: str, stated: policy.State
         said(knob, value),
         value,
         said(knob, default),
-        nearest.source if nearest else (stated.source if stated else "部署时的配置"),
-        nearest is not None or (stated.official if stated else True),
+        nearest.source if nearest else (stated.source if stated else "启动本系统时的配置"),
+        nearest is None and stated is not None and stated.official,
         by,
         clock.local(nearest.set_at) if nearest else None,
         nearest is not None and nearest.region_code == region,
