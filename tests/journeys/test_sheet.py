@@ -44,7 +44,7 @@ class Harness:
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        for _ in range(200):
+        for _ in range(600):
             try:
                 self.get("/log")
                 return
@@ -427,6 +427,20 @@ def test_a_paste_with_many_warnings_shows_one_pop_up(sheets: Any) -> None:
     sheet.paste("1\t2\t3")
     expect(sheet.page.locator(POPUP)).to_have_count(1)
     expect(sheet.page.locator(f"{POPUP} [data-finding]").nth(2)).to_be_attached()
+
+
+def test_a_pop_up_that_takes_a_newer_warning_in_moves_beside_its_cell(sheets: Any) -> None:
+    sheet = sheets()
+    sheet.cell(f"gross_output:{Y1}").click()
+    sheet.type("1")
+    sheet.press("Enter")
+    sheet.page.locator(POPUP).wait_for()
+    sheet.cell(f"gross_output:{Y3}").click()
+    sheet.type("2")
+    sheet.press("Enter")
+    expect(sheet.page.locator(f"{POPUP} [data-finding]").nth(1)).to_be_attached()
+    sheet.page.get_by_role("button", name="返回修改").click()
+    expect(sheet.page.locator(".lvs-editor")).to_have_value("2")
 
 
 def test_the_panel_counts_jumps_and_takes_an_explanation(sheets: Any, harness: Harness) -> None:

@@ -87,8 +87,8 @@ export class Dialogs {
   }
 }
 
-/** The official pop-up for the warnings of one action. */
-export function findingsDialog(ctl, findings) {
+/** The official pop-up for the warnings of one action, beside the cell of `newest`. */
+export function findingsDialog(ctl, findings, newest = findings[0]) {
   const { model } = ctl;
   const shown = findings.filter((finding) => finding.state === "open");
   const titles = [...new Set(shown.map((finding) => finding.title))];
@@ -119,12 +119,12 @@ export function findingsDialog(ctl, findings) {
   };
   return {
     kind: "findings", findings: shown, title: titles[0] + (shown.length > 1 ? `（${shown.length} 条）` : ""), body, words: shown.map((finding) => finding.message).join(" "),
-    anchor: () => ctl.elementOf(shown[0]?.cells[0]), dismiss: keep,
-    buttons: [["返回修改", () => ctl.jump(shown[0]?.cells[0], { edit: true })], ["数据无误，继续填报", keep, true]],
+    anchor: () => ctl.elementOf(newest?.cells[0]), dismiss: keep,
+    buttons: [["返回修改", () => ctl.jump(newest?.cells[0], { edit: true })], ["数据无误，继续填报", keep, true]],
     merge: (more) => {
       const ids = new Set(more.findings.map((finding) => finding.id));
       const still = shown.filter((finding) => !ids.has(finding.id) && model.findings.get(finding.id)?.state === "open");
-      return findingsDialog(ctl, [...still, ...more.findings]);
+      return findingsDialog(ctl, [...still, ...more.findings], more.findings[0]);
     },
   };
 }
