@@ -40,7 +40,7 @@ ROLES: Mapping[frozenset[Role], str] = {
 }
 LOOKING = frozenset({Relation.HANDLING, Relation.PAST, Relation.UPCOMING, Relation.REGION})
 RELATIONS: Mapping[frozenset[Relation], str] = {
-    LOOKING: "本辖区或本集团内，不论办到哪一级",
+    LOOKING: "本辖区或本集团内",
     frozenset({Relation.NONE}): "全部已删除的",
 }
 # How far a power reaches, in words.

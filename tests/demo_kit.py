@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,7 +14,10 @@ import pytest
 
 import main
 
-CANARIES = ("CANARY-ALPHA-7Q", "CANARY-BETA-3K", "CANARY-GAMMA-9Z")
+LETTERS = str.maketrans("0123456789abcdef", "GHIJKLMNOPABCDEF")
+CANARIES = tuple(
+    f"FIGURE-{n:02d}-{hashlib.sha256(bytes([n])).hexdigest()[:6].translate(LETTERS)}" for n in range(1, 61)
+)
 
 
 @contextmanager

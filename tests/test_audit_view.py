@@ -79,7 +79,8 @@ def test_every_line_says_who_of_which_organisation_did_what_to_what(log: Databas
     (line,) = found(log, world.admin, action="send_back")
     assert (line.user_name, line.organisation_name) == ("吴倩（county）", "天河区科技工业和信息化局")
     assert (line.action_caption, line.subject_caption) == ("退回", "动态管理表")
-    assert line.target.startswith("广州南粤精工制造有限公司 GF-2025-440106-")
+    assert line.target.startswith("GF-2025-440106-")
+    assert line.target.endswith(" 广州南粤精工制造有限公司")
 
 
 def test_the_administrator_reads_no_figures_and_cannot_search_for_them(log: Database, world: World) -> None:

@@ -336,7 +336,7 @@ def _names(s: Session, subject: str, lines: Iterable[AuditLine]) -> Mapping[int,
         match subject:
             case "filing":
                 filings = s.exec(select(Filing.id, Filing.number, Filing.unit_name).where(col(Filing.id).in_(part)))
-                found |= {i or 0: f"{name} {number}" for i, number, name in filings}
+                found |= {i or 0: f"{number} {name}" for i, number, name in filings}
             case "organisation":
                 places = s.exec(select(Organisation.id, Organisation.name).where(col(Organisation.id).in_(part)))
                 found |= {i or 0: name for i, name in places}
