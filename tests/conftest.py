@@ -37,7 +37,11 @@ _LAST = ("browser",)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="the long version of tests/faults: some 15 minutes")
+    parser.addoption(
+        "--long",
+        action="store_true",
+        help="the long versions of tests/faults and tests/test_leaks.py: some 15 minutes and an hour",
+    )
 
 
 @pytest.fixture(scope="session")
