@@ -7,6 +7,7 @@ it is made on many copies of the prepared one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
@@ -15,25 +16,29 @@ from typing import Any
 import pyotp
 from sqlmodel import Session, select
 
-from models import AuditLine, Message, Question, User
-from models.enums import Adjustment, FileKind, Form, Grade, OrgKind, Role
-from services import clock, inbox, settings
-from services.accounts import credentials, offices, organisations, passwords, sessions, users
+from models import AuditLine, Message, Organisation, Question, User
+from models.enums import Action, Adjustment, FileKind, Form, Grade, Level, OrgKind, Role
+from services import backup_plan, clock, inbox, rulings, settings
+from services.accounts import audit_view, credentials, offices, organisations, passwords, sessions, users
+from services.accounts.views import AuditQuery
 from services.actors import Actor
 from services.db import Database
 from services.documents.batches import Batches
-from services.filings import batches, desk, files, imports, moves, opening, stamps
+from services.filings import batches, desk, files, imports, moves, opening, snapshots, stamps
 from services.filings.stamps import StampCheck
 from services.filings.views import CellEdit, ListQuery
 from services.perform import perform
-from services.register import schedule
-from services.reviews import decisions, opinions, questions
+from services.register import importing, invitations, schedule, upkeep
+from services.reviews import decisions, drafts, opinions, questions
 from tests import filing_kit, filling
 from tests.conftest import World
 from tests.faults.worker import UNREAD
 from tests.test_accounts_organisations import edit, form
 from tests.test_filings_files import PDF, workbook
 from tests.test_filings_imports import seen
+from tests.test_register_importing import shown as roster
+from tests.test_register_importing import table
+from tests.test_register_upkeep import NEW as NEW_ENTRY
 
 Deed = Callable[[Database], Any]
 Scene = Callable[[Database, World], Deed]
@@ -130,10 +135,22 @@ def removes(db: Database, w: World) -> Deed:
     return lambda db: perform(db, files.remove, w.filer, kept.id)
 
 
-@scene("filings.stamps.upload")
+@scene("filings.stamps.upload_photos")
 def stamps_(db: Database, w: World) -> Deed:
     filing, code = _validated(db, w)
-    return lambda db: stamps.upload(db, w.filer, filing, "扫描件.pdf", PDF, code)
+    assert code
+
+    def deed(db: Database) -> Any:
+        """Read, and with the code that a person types, bound; given up if that fails."""
+        check = stamps.upload_photos(db, w.filer, filing, [("扫描件.pdf", PDF)])
+        assert check.placed is not None
+        try:
+            return perform(db, stamps.bind, w.filer, filing, check, code)
+        except BaseException:
+            files.discard(db, check.placed)
+            raise
+
+    return deed
 
 
 @scene("filings.stamps.bind")
@@ -573,10 +590,150 @@ def _message(db: Database, w: World) -> int:
     return found
 
 
+# --- the list, the rulings, the upkeep ------------------------------------------------------------------------------------
+
+
+@scene("register.importing.import_roster")
+def imports_roster(db: Database, w: World) -> Deed:
+    previewed = roster(db, w.admin, table((1, "广州白云新材料有限公司", "", "广东省广州市天河区")))
+    return lambda db: perform(db, importing.import_roster, w.admin, previewed)
+
+
+@scene("register.upkeep.add_entry")
+def adds_entry(db: Database, w: World) -> Deed:
+    return lambda db: perform(db, upkeep.add_entry, w.city, NEW_ENTRY)
+
+
+@scene("register.upkeep.correct_entry")
+def corrects_entry(db: Database, w: World) -> Deed:
+    entry = db.write(upkeep.add_entry, w.city, NEW_ENTRY)
+    better = replace(NEW_ENTRY.edit, listed_name="广州白云新型材料有限公司")
+    return lambda db: perform(db, upkeep.correct_entry, w.city, entry, 1, better, "工作联系单")
+
+
+@scene("register.upkeep.rename_entry")
+def renames_entry(db: Database, w: World) -> Deed:
+    entry = db.write(upkeep.add_entry, w.city, NEW_ENTRY)
+    said = "广州白云新型材料有限公司", date(2025, 3, 1), "穗工信函〔2025〕1号"
+    return lambda db: perform(db, upkeep.rename_entry, w.city, entry, 1, *said)
+
+
+@scene("register.upkeep.remove_entry")
+def removes_entry(db: Database, w: World) -> Deed:
+    entry = db.write(upkeep.add_entry, w.city, NEW_ENTRY)
+    return lambda db: perform(db, upkeep.remove_entry, w.city, entry, 1, *REMOVED)
+
+
+@scene("register.upkeep.restore_entry")
+def restores_entry(db: Database, w: World) -> Deed:
+    entry = db.write(upkeep.add_entry, w.city, NEW_ENTRY)
+    db.write(upkeep.remove_entry, w.city, entry, 1, *REMOVED)
+    return lambda db: perform(db, upkeep.restore_entry, w.city, entry, 2, "穗工信函〔2025〕3号")
+
+
+@scene("register.upkeep.assign_entry")
+def assigns_entry(db: Database, w: World) -> Deed:
+    entry = db.write(upkeep.add_entry, w.city, NEW_ENTRY)
+    return lambda db: perform(db, upkeep.assign_entry, w.city, entry, 1, w.orgs["other"])
+
+
+REMOVED = "停产", date(2025, 3, 1), "穗工信函〔2025〕2号"
+
+
+@scene("register.invitations.invite")
+def invites(db: Database, w: World) -> Deed:
+    unit = db.write(_newcomer, w)
+    return lambda db: perform(
+        db, invitations.invite, w.city, Form.FACTORY, 2025, unit, Level.MUNICIPAL, "市级培育对象。"
+    )
+
+
+@scene("register.invitations.withdraw_invitation")
+def withdraws_invitation(db: Database, w: World) -> Deed:
+    unit = db.write(_newcomer, w)
+    db.write(invitations.invite, w.city, Form.FACTORY, 2025, unit, Level.MUNICIPAL, "市级培育对象。")
+    return lambda db: perform(db, invitations.withdraw_invitation, w.city, 1)
+
+
+def _newcomer(s: Session, w: World) -> int:
+    """A confirmed unit that is on no list."""
+    made = Organisation(
+        kind=OrgKind.UNIT,
+        name="广州白云新材料有限公司",
+        credit_code="91110000600037341L",
+        region_code="440106",
+        superior_city_id=w.orgs["city"],
+        created_at=clock.now(),
+    )
+    s.add(made)
+    s.flush()
+    assert made.id is not None
+    return made.id
+
+
+@scene("register.schedule.announce")
+def announces(db: Database, w: World) -> Deed:
+    days = date(2026, 2, 10), date(2026, 4, 15), date(2026, 5, 31)
+    return lambda db: perform(db, schedule.announce, w.ministry, Form.FACTORY, 2026, *days, "工信厅通知")
+
+
+@scene("rulings.set_value")
+def rules(db: Database, w: World) -> Deed:
+    return lambda db: perform(db, rulings.set_value, w.admin, "restore_days", 20, "工作通知")
+
+
+@scene("rulings.reset_value")
+def resets(db: Database, w: World) -> Deed:
+    db.write(rulings.set_value, w.admin, "restore_days", 20, "工作通知")
+    return lambda db: perform(db, rulings.reset_value, w.admin, "restore_days")
+
+
+@scene("backup_plan.set_plan")
+def plans_backups(db: Database, w: World) -> Deed:
+    return lambda db: perform(db, backup_plan.set_plan, w.admin, "02:30", 7, settings.from_env())
+
+
+@scene("accounts.audit_view.start_export")
+def exports_the_log(db: Database, w: World) -> Deed:
+    return lambda db: perform(db, audit_view.start_export, w.admin, AuditQuery(), "xlsx")
+
+
+@scene("accounts.organisations.correct_organisation")
+def corrects_organisation(db: Database, w: World) -> Deed:
+    said = w.orgs["factory"], 1, "广州南粤精工电路有限公司", "9144011552601815X4"
+    return lambda db: perform(db, organisations.correct_organisation, w.admin, *said)
+
+
+@scene("accounts.offices.remove_office")
+def removes_office(db: Database, w: World) -> Deed:
+    name = "广州市海珠区科技工业商务和信息化局"
+    office = db.write(offices.create_office, w.admin, OrgKind.AUTHORITY, name, "440105")
+    return lambda db: perform(db, offices.remove_office, w.admin, office)
+
+
+@scene("reviews.drafts.keep")
+def keeps_draft(db: Database, w: World) -> Deed:
+    filing = db.write(filing_kit.submitted, w.signer)
+    return lambda db: perform(db, drafts.keep, w.county, filing, drafts.BOXES[0], "产值与纳税申报一致，")
+
+
+@scene("filings.snapshots.handed_out")
+def hands_out(db: Database, w: World) -> Deed:
+    filing = db.write(filing_kit.submitted, w.signer)
+    return lambda db: perform(db, snapshots.handed_out, w.county, filing, action=Action.EXPORT_PDF)
+
+
+ELSEWHERE = frozenset({"backup_plan.by_hand"})  # a child process of its own: tests/test_backup_plan.py
 READS = frozenset(  # what writes nothing into the database
     {
         "filings.files.discard",
-        "accounts.audit_view.page",
+        "accounts.audit_view.exported",
+        "accounts.sessions.touch",
+        "backup_plan.warning",
+        "doctor.seen_by",
+        "matrix.rules",
+        "policy.value",
+        "register.importing.preview",
         "accounts.sessions.is_stale",
         "filings.desk.head",
         "filings.files.open_file",
