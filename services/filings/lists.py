@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, TypeVar
@@ -28,7 +28,7 @@ from services.workflow.facts import Relation
 Statement = TypeVar("Statement", bound=Select[*tuple[Any, ...]])
 
 MOST_ROWS = 200
-COUNTS_KEPT = 500  # people whose counts are remembered
+MOST_KEPT = 200  # answers remembered until anybody acts; one of 未填报 may hold some thousand numbers
 # the buttons of a row; all others are on the filing's own page
 ROW_ACTIONS = frozenset(
     {
@@ -118,33 +118,31 @@ def everything(s: Session, actor: Actor, query: ListQuery) -> tuple[tuple[int, b
     )
 
 
-_Counted = tuple[int, date, Mapping[str, int]]
-_counted: OrderedDict[tuple[object, ...], _Counted] = OrderedDict()
+Kept = TypeVar("Kept")
+_kept: OrderedDict[tuple[object, ...], tuple[int, date, Any]] = OrderedDict()
+
+
+def _until_anybody_acts(s: Session, actor: Actor, about: tuple[object, ...], count: Callable[[], Kept]) -> Kept:
+    """What ``count`` gave last time, as long as nobody did anything (保留到有人办理).
+
+    Whatever changes a list is an act, and each act is a line of the audit log within its own transaction: while the newest
+    line is the same, on the same day, so is the list. Typing in cells is no act and changes none.
+    """
+    newest, today = s.execute(select(func.max(col(AuditLine.id)))).scalar() or 0, clock.today()
+    who = actor.user_id, actor.role, actor.organisation_id, actor.region_code
+    key = str(s.get_bind().engine.url), who, about
+    known = _kept.get(key)
+    if known is None or known[:2] != (newest, today):
+        known = _kept[key] = newest, today, count()
+        while len(_kept) > MOST_KEPT:
+            _kept.pop(next(iter(_kept)), None)
+    found: Kept = known[2]
+    return found
 
 
 def tab_counts(s: Session, actor: Actor, form: Form, year: int) -> Mapping[str, int]:
-    """How many there are under each tab, whatever the filters; counted again as soon as anybody did anything.
-
-    Whatever changes a count is an act, and each act is a line of the audit log within its own transaction: while the newest
-    line is the same, on the same day, so are the counts. Typing in cells is no act and changes none.
-    """
-    newest, today = s.execute(select(func.max(col(AuditLine.id)))).scalar() or 0, clock.today()
-    key = (
-        str(s.get_bind().engine.url),
-        actor.user_id,
-        actor.role,
-        actor.organisation_id,
-        actor.region_code,
-        form,
-        year,
-    )
-    known = _counted.get(key)
-    if known is None or known[:2] != (newest, today):
-        known = newest, today, _tab_counts(s, actor, form, year)
-        _counted[key] = known
-        while len(_counted) > COUNTS_KEPT:
-            _counted.pop(next(iter(_counted)), None)
-    return known[2]
+    """How many there are under each tab, whatever the filters; counted once an act."""
+    return _until_anybody_acts(s, actor, ("tabs", form, year), lambda: _tab_counts(s, actor, form, year))
 
 
 def _tab_counts(s: Session, actor: Actor, form: Form, year: int) -> Mapping[str, int]:
@@ -171,19 +169,14 @@ def _tab_counts(s: Session, actor: Actor, form: Form, year: int) -> Mapping[str,
 def missing_page(s: Session, actor: Actor, query: ListQuery) -> MissingPage:
     """未填报: units that are on the list in force and have no filing of the year, by region and name."""
     permissions.authorize(actor, Power.STATISTICS)
-    found = _missing(s, actor, query)
-    if _is_narrowed(replace(query, tab="", status="", flagged=False)):
-        total = s.execute(select(func.count()).select_from(found.subquery())).scalar_one()
-    else:
-        total = tab_counts(s, actor, query.form, query.year)["missing"]
+    about = replace(query, tab="missing", page=1, page_size=0, sort="", descending=False)
+    every = _until_anybody_acts(s, actor, ("missing", about), lambda: _unfiled(s, actor, query))
     size = min(max(query.page_size, 1), MOST_ROWS)
-    first = func.min(col(RosterEntry.region_code)), func.min(col(RosterEntry.listed_name))
-    picked = found.order_by(*first).limit(size).offset((max(query.page, 1) - 1) * size).subquery()
-    lines = s.execute(
-        select(RosterEntry, picked.c.rank)
-        .join(picked, picked.c.id == RosterEntry.id)
-        .order_by(col(RosterEntry.region_code), col(RosterEntry.listed_name))
-    ).all()
+    first = (max(query.page, 1) - 1) * size
+    picked = dict(every[first : first + size])
+    order = col(RosterEntry.region_code), col(RosterEntry.listed_name)
+    entries = s.execute(select(RosterEntry).where(col(RosterEntry.id).in_(picked)).order_by(*order)).scalars().all()
+    lines = [(entry, picked[entry.id or 0]) for entry in entries]
     units = [(e.organisation_id or -(e.id or 0), e.region_code) for e, _ in lines]
     windows = campaigns.windows(s, query.form, query.year, units)
     today = clock.today()
@@ -201,7 +194,13 @@ def missing_page(s: Session, actor: Actor, query: ListQuery) -> MissingPage:
                 window is not None and window.is_late(today),
             )
         )
-    return MissingPage(tuple(rows), total)
+    return MissingPage(tuple(rows), len(every))
+
+
+def _unfiled(s: Session, actor: Actor, query: ListQuery) -> tuple[tuple[int, int], ...]:
+    """All of 未填报 in the order of the list: the id of an entry and the rank of its level."""
+    first = func.min(col(RosterEntry.region_code)), func.min(col(RosterEntry.listed_name))
+    return tuple((entry_id, rank) for entry_id, rank in s.execute(_missing(s, actor, query).order_by(*first)))
 
 
 _LEVELS: Mapping[int, Level] = {3: Level.NATIONAL, 2: Level.PROVINCIAL, 1: Level.MUNICIPAL}
