@@ -108,6 +108,7 @@ async def test_an_office_reads_the_list_of_its_region_and_the_keeper_removes_an_
     guest.field("依据 *").type("穗工信函〔2025〕2号")
     guest.newest("移出").click()
     await until(lambda: sqlite_db.read(lambda s: s.get_one(RosterEntry, entry_id)).removed_on)
+    await guest.should_see(kind=ui.button, content="恢复")
 
 
 async def test_units_and_experts_have_no_page_of_the_list(as_: As) -> None:
