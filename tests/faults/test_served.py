@@ -104,6 +104,27 @@ async def test_every_cell_that_was_acknowledged_is_there_after_the_application_w
     print(f"killed {kills} times: {answers} cells acknowledged on {SHEETS} sheets, all there")
 
 
+# --- two pages at once ----------------------------------------------------------------------------------------------
+
+
+async def test_of_two_pages_on_one_cell_one_saves_and_the_other_reads_both_texts(
+    app: App, http: aiohttp.ClientSession, long: bool
+) -> None:
+    async with Sheet(app, http) as here, Sheet(app, http) as there:
+        for turn in range(100 if long else 10):
+            before, texts = app.text(0, CELL), (str(35000 + turn), str(36000 + turn))
+            pair = await asyncio.gather(
+                *(sheet.type(CELL, text, before) for sheet, text in zip((here, there), texts, strict=True))
+            )
+            stored = app.text(0, CELL)
+            assert [answer.saved for answer in pair] == [text == stored for text in texts]
+            (refused,) = (answer for answer in pair if not answer.saved)
+            assert refused.why == "、".join((stored, *(text for text in texts if text != stored)))
+        stale = await here.type(CELL, "37000", before)  # a page that heard nothing of all that
+        assert not stale.saved
+        assert app.text(0, CELL) == stored
+
+
 # --- the disk, the lock, the clock --------------------------------------------------------------------------------------
 
 
