@@ -75,6 +75,19 @@ def test_a_password_is_kept_as_argon2id_and_told_from_others() -> None:
     assert not passwords.matches(PASSWORD, "-")
 
 
+def test_for_nobody_a_hash_of_the_same_cost_is_verified_and_is_never_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Context:
+        def verify(self, password: str, known: str) -> bool:
+            asked.append(known)
+            return True
+
+    monkeypatch.setattr(passwords, "_CONTEXT", Context())
+    assert not passwords.matches(PASSWORD, None)
+    assert asked == [passwords.NOBODY]
+
+
 @pytest.mark.parametrize(
     ("password", "said"),
     [
