@@ -98,10 +98,11 @@ class Controller {
     this.#listen();
     if (this.model.readonly) this.#tellUnsaved();
     else this.outbox.replay(), this.#tellLost();
-    idle(() => {
+    idle(async () => {
       this.panel = new FindingsPanel(this);
       if (document.documentElement.clientWidth >= WIDE) this.togglePanel(true);
-      this.grid?.rest?.();
+      await this.grid?.whole;
+      if (this.off.signal.aborted) return;
       this.#restoreDraft();
       this.root.dataset.ready = "1";
       this.emit("ready", {});

@@ -13,7 +13,7 @@ AG.ModuleRegistry.registerModules([
 
 const ROW_HEIGHT = 32;
 const LINE = 15; // px of a line of small text; a row has two of them, or as many as its name, parameter or unit needs
-const FIRST_ROWS = 24; // drawn at once; the others follow when the browser has painted
+const FIRST_ROWS = 24; // drawn at once; as many follow whenever the browser has painted, so that nobody who types waits long
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 const LOCALE = { noRowsToShow: "没有指标", ariaRowSelect: "", loadingOoo: "加载中" };
 
@@ -70,17 +70,29 @@ export class SheetGrid {
       defaultColDef: { sortable: false, resizable: true, wrapHeaderText: true, suppressKeyboardEvent: () => true, suppressHeaderMenuButton: true },
     });
     this.#listen();
-    this.rest = () => {
-      this.rest = null;
-      this.api.setGridOption("rowData", this.items);
-      this.host.dataset.ready = "1";
-      if (this.head) this.#paintSelection();
-    };
+    this.whole = new Promise((drawn) => {
+      this.rest = (until = this.items.length) => {
+        this.api.setGridOption("rowData", this.items.slice(0, until));
+        if (until < this.items.length) return this.#later(until + FIRST_ROWS);
+        this.rest = null;
+        this.host.dataset.ready = "1";
+        if (this.head) this.#paintSelection();
+        return drawn();
+      };
+    });
     if (this.items.length <= FIRST_ROWS) this.rest();
-    else requestAnimationFrame(() => setTimeout(() => this.rest?.(), 0));
+    else this.#later(2 * FIRST_ROWS);
+  }
+
+  /** Draw on, up to so many rows, when the browser has painted what there is. */
+  #later(until) {
+    const draw = () => setTimeout(() => this.rest?.(Math.min(until, this.items.length)), 0);
+    if (document.hidden) draw(); // nothing is painted in a tab behind others
+    else requestAnimationFrame(draw);
   }
 
   destroy() {
+    this.rest = null;
     this.api?.destroy();
   }
 
@@ -278,9 +290,11 @@ export class SheetGrid {
   // --- where we are -----------------------------------------------------------------------------------------------------
 
   element(address) {
-    this.rest?.();
     const row = this.model.row(address);
-    return row && this.views.get(`${row.key}|${this.#column(row, this.model.slot(address))}`)?.cell;
+    if (!row) return undefined;
+    const key = `${row.key}|${this.#column(row, this.model.slot(address))}`;
+    if (!this.views.has(key)) this.rest?.();
+    return this.views.get(key)?.cell;
   }
 
   place(address) {
@@ -310,7 +324,7 @@ export class SheetGrid {
   /** Make a cell the current one; `extend` keeps the other corner. */
   go(to, { extend = false, focus = true } = {}) {
     if (to.r < 0 || to.r >= this.rows.length || to.c < 0 || to.c >= this.columns.length) return;
-    this.rest?.();
+    if (!this.#view(to)) this.rest?.();
     if (this.head) {
       const old = this.#view(this.head)?.cell;
       if (old) old.tabIndex = -1;
