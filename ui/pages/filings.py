@@ -101,7 +101,7 @@ async def own_list(actor: Actor, form: Form) -> None:
 
 
 async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
-    """An authority's queue with tabs, filters, search, sorting and paging; the filters are remembered in the browser tab."""
+    """An authority's queue with tabs, filters, search, sorting and paging."""
     state = _Filters(
         ListQuery(form, year, tab=tab if tab in TABS else ("all" if actor.role is Role.EXPERT else "mine"))
     )
