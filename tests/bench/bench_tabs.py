@@ -35,8 +35,7 @@ HEADS = (
 async def measure(pair: tuple[Side, Side], tabs: int, seconds: float, patience: float) -> list[list[object]]:
     async with load.client() as http:
         for side in pair:
-            await (visits := await Crowd(side, http).open(VISITS)).commit_for(INTERVAL, INTERVAL)
-            await visits.close()
+            await (await Crowd(side, http).open(VISITS)).close()  # what is loaded once is no memory of a tab
         await _settled(pair, patience)
         before = [load.resident_mb(side.pid) for side in pair]
         started = [side.saved() for side in pair]
