@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from services import app as lvce
-from services import backup, demo, doctor, schema, settings
+from services import backup, demo, doctor, logs, schema, settings
 from services.accounts import audit_view
 from services.errors import Refusal
 from services.settings import Settings
@@ -23,6 +23,8 @@ def serve(chosen: Settings) -> int:
     os.umask(0o077)  # what is written is for this user alone
     os.environ.setdefault("NICEGUI_STORAGE_PATH", str(chosen.data_dir / "nicegui"))
     house = lvce.open_house(chosen, tell=lambda words: print(words, flush=True))
+    if "NICEGUI_USER_SIMULATION" not in os.environ:  # a test's log is pytest's
+        logs.keep(chosen.data_dir)
     from nicegui import app, ui
 
     from ui import app as pages

@@ -182,6 +182,7 @@ def make_engine(url: str, *, readonly: bool) -> Engine:
     engine = create_engine(
         url,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
+        hide_parameters=True,  # no error, and so no log, says what people typed
         **(MANY if readonly else ONE),
     )
 
@@ -207,7 +208,7 @@ def make_engine(url: str, *, readonly: bool) -> Engine:
 
 
 def _postgres_engine(url: str, *, readonly: bool) -> Engine:
-    engine = create_engine(url, pool_pre_ping=True, **(MANY if readonly else ONE))
+    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, **(MANY if readonly else ONE))
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -10,7 +10,8 @@ import aiohttp
 import pytest
 
 from tests import mutations
-from tests.test_wire_guard import Served, headers_of, page_of, serve, upload_url
+from tests.test_wire_guard import upload_url
+from tests.wire_kit import Served, headers_of, page_of, serve
 
 COUNT, OVER_THE_WIRE = 150, 25
 MOST_MEMORY = 150  # MB of a child

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from threading import Thread
 from typing import Any
 
 from fastapi import Request
@@ -14,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from services.db import Database
+from services.documents import fonts
 from services.settings import Settings
 from ui import act, again, exports, guard, pages, plain, theme, wire
 
@@ -48,6 +50,7 @@ def create(database: Database, settings: Settings) -> None:
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _broken)
     app.on_startup(_tune)
+    app.on_startup(_warm)
 
 
 def run_options(settings: Settings) -> dict[str, Any]:
@@ -65,6 +68,7 @@ def run_options(settings: Settings) -> dict[str, Any]:
         "reconnect_timeout": 30.0,
         "show_welcome_message": False,
         "server_header": False,
+        "log_config": None,  # uvicorn's own lines go the way of all others (services.logs)
         "proxy_headers": False,  # the guard knows which proxy to believe
         "ws_max_size": guard.SOCKET_FRAME,
         "ws_per_message_deflate": False,  # a short frame could be a long one
@@ -76,6 +80,11 @@ def _tune() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def _warm() -> None:
+    """The first paper would wait for what is read once per process (字体): read it while nobody waits."""
+    Thread(target=fonts.warm, name="warm", daemon=True).start()
 
 
 def _health() -> dict[str, str]:

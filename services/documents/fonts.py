@@ -74,6 +74,12 @@ def face(name: str) -> Face:
     return Face(name)
 
 
+def warm() -> None:
+    """Read both faces now (预热), so that the first paper of this process is as fast as the next."""
+    for name in NAMES:
+        face(name).subset("绿册")
+
+
 @cache
 def _drawable(char: str) -> str:
     if char in "\n\t":

@@ -11,7 +11,7 @@ import json
 import sys
 from typing import Any
 
-from services.documents import child
+from services.documents import child, harmless
 
 AUTHOR = "绿册"
 PROBLEM_SHEET = "问题"
@@ -91,8 +91,8 @@ def _list_problems(book: Any, name: str, marks: list[list[str]]) -> None:
     for row, (place, level, what, sentence) in enumerate(marks, 2):
         for column, text in enumerate((str(row - 1), _LEVELS[level], place, what, sentence), 1):
             cell = page.cell(row=row, column=column)
-            cell.value = text
-            cell.data_type = "s"  # a sentence may quote what a person typed, even a formula
+            cell._value, cell.data_type = harmless.storable(text), "s"  # a sentence may quote what a person typed
+            cell.quotePrefix = harmless.looks_like_formula(text)
             cell.alignment = Alignment(wrap_text=True, vertical="top")
         page.cell(row=row, column=2).fill = PatternFill("solid", fgColor=f"FF{_FILLS[level]}")
         if place:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -15,16 +14,12 @@ from openpyxl.styles.styleable import StyleableObject
 from openpyxl.worksheet.cell_range import MultiCellRange
 
 from services import clock
+from services.documents import harmless
 
-LONGEST_TEXT = 32_767
-EXACT_DIGITS = 15  # a spreadsheet keeps no more; longer figures are written as text
 FONT = "宋体"
 
-# what XML 1.0 cannot hold
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _THIN = Side(style="thin", color="FF9AA5A0")
 _FRAME = Border(left=_THIN, right=_THIN, top=_THIN, bottom=_THIN)
-_FORMULA_STARTS = tuple("=+-@\t\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +52,13 @@ class Page:
         """Text stays text whatever it begins with; a figure too long to be kept exactly becomes text too."""
         cell = self.sheet.cell(row=row, column=column)
         if isinstance(value, str):
-            text = _FORBIDDEN.sub("", value)[:LONGEST_TEXT]
+            text = harmless.storable(value)
             if text:
                 cell._value, cell.data_type = text, "s"
-                if text.startswith(_FORMULA_STARTS):
+                if harmless.looks_like_formula(text):
                     look = replace(look, quoted=True)
         elif value is not None:
-            if isinstance(value, Decimal) and len(value.as_tuple().digits) > EXACT_DIGITS:
+            if isinstance(value, Decimal) and len(value.as_tuple().digits) > harmless.EXACT_DIGITS:
                 cell._value, cell.data_type = format(value, "f"), "s"
             else:
                 cell._value, cell.data_type = value, "n"

@@ -9,17 +9,15 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from services.documents import harmless
+
 STEP = 500
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_FORMULA_STARTS = tuple("=+-@\t\r")
-_LONGEST_TEXT, _EXACT_DIGITS = 32_767, 15
 
 
 def main(spool: str, target: str) -> int:
@@ -45,7 +43,7 @@ def write_xlsx(target: Path, head: list[Any], rows: Iterator[list[Any]]) -> None
     sheet.freeze_panes = "A2"
     top = []
     for text in heads:
-        cell = WriteOnlyCell(sheet, text)
+        cell = _text_cell(sheet, WriteOnlyCell, text)
         cell.font, cell.fill = Font(bold=True), PatternFill("solid", fgColor="FFE7F3EE")
         cell.alignment = Alignment(wrap_text=True, vertical="center")
         top.append(cell)
@@ -60,9 +58,9 @@ def write_csv(target: Path, head: list[Any], rows: Iterator[list[Any]]) -> None:
     """With a byte order mark, by which Excel knows UTF-8; text that looks like a formula gets an apostrophe."""
     with target.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(head[1])
+        writer.writerow(map(harmless.csv_cell, head[1]))
         for row in rows:
-            writer.writerow([item["n"] if isinstance(item, dict) else _harmless(item) for item in row])
+            writer.writerow([item["n"] if isinstance(item, dict) else harmless.csv_cell(item) for item in row])
 
 
 def _counted(rows: Iterator[list[Any]]) -> Iterator[list[Any]]:
@@ -76,18 +74,16 @@ def _counted(rows: Iterator[list[Any]]) -> Iterator[list[Any]]:
 def _value(sheet: Any, make: Any, item: Any) -> Any:
     if isinstance(item, dict):
         figure = Decimal(item["n"])
-        return figure if len(figure.as_tuple().digits) <= _EXACT_DIGITS else item["n"]
-    text = _FORBIDDEN.sub("", item)[:_LONGEST_TEXT]
-    if not text.startswith(_FORMULA_STARTS):
-        return text
+        return figure if len(figure.as_tuple().digits) <= harmless.EXACT_DIGITS else item["n"]
+    text = harmless.storable(item)
+    return _text_cell(sheet, make, text) if harmless.looks_like_formula(text) else text
+
+
+def _text_cell(sheet: Any, make: Any, text: str) -> Any:
     cell = make(sheet, "")
-    cell._value, cell.data_type = text, "s"
-    cell.quotePrefix = True
+    cell._value, cell.data_type = harmless.storable(text), "s"
+    cell.quotePrefix = harmless.looks_like_formula(text)
     return cell
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def _letter(column: int) -> str:

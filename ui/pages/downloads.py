@@ -17,7 +17,7 @@ from services import clock, matrix
 from services.accounts import audit_view
 from services.accounts.views import AuditRow
 from services.actors import Actor
-from services.documents import excel, pdf, scan
+from services.documents import excel, harmless, pdf, scan
 from services.documents.snapshot import FilingSnapshot
 from services.errors import NotFound
 from services.filings import desk, files, moves, snapshots
@@ -232,13 +232,8 @@ def _csv(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(heads)
-    writer.writerows(map(_harmless, line) for line in lines)
+    writer.writerows(map(harmless.csv_cell, line) for line in lines)
     return out.getvalue().encode("utf-8-sig")  # with the mark that lets Excel and WPS see it is UTF-8
-
-
-def _harmless(text: str) -> str:
-    """What people typed never becomes a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _audit_cells(row: AuditRow) -> tuple[str, ...]:
