@@ -441,3 +441,9 @@ def test_a_new_deployment_sees_how_far_it_has_come(db: Database, world: World) -
     assert db.read(offices.beginnings, world.admin) == {"offices": 5, "people": 6, "entries": 5, "units": 5}
     with pytest.raises(Forbidden):
         db.read(offices.beginnings, world.province)
+
+
+def test_the_administrator_does_not_read_where_a_unit_works(db: Database, world: World) -> None:
+    unit = world.orgs["other"]
+    assert perform(db, organisations.profile, world.county, unit).address
+    assert perform(db, organisations.profile, world.admin, unit).address == ""

@@ -382,7 +382,7 @@ def _view(s: Session, actor: Actor, place: Organisation, *, plain: bool) -> Orga
         former_names=former_names(place),
         region_code=place.region_code,
         region_name=reference.region_words(place.region_code),
-        address=place.address,
+        address="" if place.kind is OrgKind.UNIT and actor.role is Role.ADMIN else place.address,
         tier=place.tier,
         contact=place.contact,
         telephone=telephone,
