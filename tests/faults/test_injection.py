@@ -118,11 +118,10 @@ def chosen(names: list[str], *, long: bool) -> Iterator[tuple[int, Kind]]:
         yield from ((k, kind) for k in range(len(names)) for kind in (Kind.BROKEN, Kind.FAULT))
         yield from ((k, Kind.SILENT) for k, call in enumerate(names) if call in ("COMMIT", *faulty.FILE_CALLS))
         return
-    yield len(names) // 2, Kind.FAULT
-    yield last - 1, Kind.BROKEN
-    yield last, Kind.BROKEN
-    yield last, Kind.SILENT
-    yield from ((k, Kind.BROKEN) for k, call in enumerate(names) if call in ("rename", "fsync"))
+    files = [k for k, call in enumerate(names) if call in ("rename", "fsync")]
+    yield len(names) * 2 // 3, Kind.FAULT if len(names) % 2 else Kind.BROKEN
+    yield last, Kind.SILENT if files or len(names) % 3 else Kind.BROKEN
+    yield from ((k, Kind.BROKEN) for k in files)
 
 
 def attempt(stage: Stage, deed: Deed, calls: Calls, expected: dict[str, int], *, one_step: bool) -> None:

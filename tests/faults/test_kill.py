@@ -119,7 +119,7 @@ def test_nothing_answered_is_lost_and_nothing_is_half_done_when_a_process_is_kil
     db.write(audit.record, None, "create_admin", "user", world.admin.user_id)
     book = Book()
     deeds: dict[str, int] = {}
-    lives = (200 if long else 12) if db.is_sqlite else (40 if long else 3)
+    lives = (200 if long else 8) if db.is_sqlite else (40 if long else 2)
     for life in range(lives):
         said = one_life(db.url, tmp_path / "data", world, f"life {life}")
         assert [line.facts["why"] for line in said if line.deed == "gave up"] == []

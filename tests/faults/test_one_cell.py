@@ -145,7 +145,7 @@ def test_nobody_overwrites_what_he_has_not_seen(sqlite_original: Path, tmp_path:
     run_state_machine_as_test(
         functools.partial(OneCell, sqlite_original, tmp_path),
         settings=settings(
-            max_examples=400 if long else 15,
+            max_examples=400 if long else 8,
             stateful_step_count=30,
             deadline=None,
             derandomize=not long,
