@@ -259,7 +259,8 @@ def _is_lack(error: DBAPIError) -> bool:
     """Whether the database could not do it now, rather than would never."""
     message = str(error.orig).lower()
     words = ("locked", "disk i/o", "database or disk is full", "no space left", "readonly", "malformed")
-    return any(word in message for word in words)
+    undone = "no such savepoint"  # an error inside one undid the whole transaction
+    return undone in message or any(word in message for word in words)
 
 
 def _is_open(connection: Connection) -> bool:

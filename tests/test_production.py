@@ -8,18 +8,21 @@ import io
 import os
 import re
 import shutil
+import socket
 import ssl
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from services import settings
 from tests.bench import load
+from tests.ui_kit import until
 from tests.wire import WirePage
 from tests.wire_kit import PASSWORD, Served, acknowledged, edit, serve, sheet_of, turns
 
@@ -102,8 +105,6 @@ def _around(servers: str, place: Path) -> str:
 
 
 def _until_open(process: subprocess.Popen[bytes], port: int, errors: Path) -> None:
-    import socket
-
     deadline = time.monotonic() + 30
     while True:
         try:
@@ -130,9 +131,20 @@ async def browser(fronted: Fronted, request: pytest.FixtureRequest) -> AsyncIter
     """Trusts the certificate of this test and no other."""
     trusting = ssl.create_default_context(cafile=str(fronted.inner.database.parent.parent / "lvce.pem"))
     local = getattr(request, "param", "127.0.0.1")
-    line = aiohttp.TCPConnector(ssl=trusting, resolver=_Here(), local_addr=(local, 0))
+    opened: list[socket.socket] = []
+
+    def dial(address: Any) -> socket.socket:
+        opened.append(socket.socket(*address[:3]))
+        opened[-1].setblocking(False)
+        opened[-1].bind((local, 0))
+        return opened[-1]
+
+    line = aiohttp.TCPConnector(ssl=trusting, resolver=_Here(), socket_factory=dial)
     async with aiohttp.ClientSession(connector=line, cookie_jar=aiohttp.DummyCookieJar()) as found:
         yield found
+    await until(
+        lambda: all(one.fileno() == -1 for one in opened), 30
+    )  # TLS takes its leave after the session is closed
 
 
 async def signed_in(

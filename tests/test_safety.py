@@ -56,13 +56,16 @@ def test_what_is_weak_is_named_with_what_to_set_instead(tmp_path: Path, env: dic
 @pytest.mark.skipif(os.name != "posix", reason="other systems have other permissions")
 def test_what_other_users_of_the_machine_can_read_is_weak(tmp_path: Path) -> None:
     home, elsewhere = tmp_path / "home", tmp_path / "elsewhere.sqlite3"
-    home.mkdir(mode=0o755)
-    elsewhere.touch(mode=0o644)
+    home.mkdir()
+    elsewhere.touch()
+    home.chmod(0o755)
+    elsewhere.chmod(0o644)  # whatever the umask
     said = weaknesses(home, LVCE_DATABASE_URL=f"sqlite:///{elsewhere}")
     assert [f"chmod 700 {home}" in said[0], f"chmod 600 {elsewhere}" in said[1]] == [True, True]
     home.chmod(0o700)
     elsewhere.chmod(0o600)
     assert weaknesses(home, LVCE_DATABASE_URL=f"sqlite:///{elsewhere}") == ()
     inside = home / "lvce.sqlite3"
-    inside.touch(mode=0o644)  # nobody comes so far
+    inside.touch()
+    inside.chmod(0o644)  # nobody comes so far
     assert weaknesses(home) == ()

@@ -307,9 +307,6 @@ def _set_back(served: Served) -> None:
 # --- idle -------------------------------------------------------------------------------------------------------------
 
 
-START = datetime.now(UTC)
-
-
 @pytest.fixture
 def clock_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("time") / "clock"
@@ -318,13 +315,15 @@ def clock_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def timed(clock_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The same with a clock of ours."""
+    clock_file.with_name("start").write_text(datetime.now(UTC).isoformat())
     set_clock(clock_file, 0)
     yield from serve(tmp_path_factory.mktemp("timed"), LVCE_CLOCK_FILE=str(clock_file))
 
 
 def set_clock(file: Path, minutes: int) -> None:
     beside = file.with_suffix(".part")
-    beside.write_text((START + timedelta(minutes=minutes)).isoformat())
+    start = datetime.fromisoformat(file.with_name("start").read_text())
+    beside.write_text((start + timedelta(minutes=minutes)).isoformat())
     beside.replace(file)
 
 

@@ -37,7 +37,7 @@ class Visitor(Simulated):
         answer = await self.http_client.post("/auth/login", data={"username": username, "password": PASSWORD})
         assert answer.status_code == 303, answer.text
 
-    async def should_see(self, *args: Any, retries: int = 30, **kwargs: Any) -> None:
+    async def should_see(self, *args: Any, retries: int = 100, **kwargs: Any) -> None:
         """Patient: other work may share the processor."""
         await super().should_see(*args, retries=retries, **kwargs)
 

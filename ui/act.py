@@ -107,6 +107,7 @@ class _House:
     by_filing: dict[int, set[Tab]] = field(default_factory=dict)  # who watches it: a commit asks no other page
     cut: Callable[[Tab], None] = lambda _: None  # closes the socket of a page; set by ``ui.wire``
     ask: Callable[[Tab, str], None] = lambda _, __: None  # lets the person sign in again; set by ``ui.again``
+    carried: dict[str, str] = field(default_factory=dict)  # sign-in → what its next page has to say
 
 
 _house: _House | None = None
@@ -336,6 +337,18 @@ def busy(handler: Callable[P, Awaitable[Any]]) -> Handler[P]:
 def done(message: str) -> None:
     """Say that it worked (成功提示); goes by itself."""
     notices.show("done", message)
+
+
+def go(to: str, message: str) -> None:
+    """Open another page, or ("") this one anew, and say there that it worked (带着提示跳转)."""
+    house().carried[tab().token] = message
+    ui.navigate.to(to) if to else ui.navigate.reload()
+
+
+def arrived() -> None:
+    """Say what the page before has left to say; ``ui.shell`` asks for it when it has drawn the frame."""
+    if message := house().carried.pop(tab().token, ""):
+        done(message)
 
 
 def warn(message: str) -> None:

@@ -94,6 +94,7 @@ def frame(
 ) -> Iterator[ui.element]:
     """Draw the frame; what is drawn inside the ``with`` lands in <main>, which is yielded."""
     ui.link("跳到正文", "#lv-main").classes("lv-skip")
+    act.arrived()
     _head(actor, path, year, years)
     _menu(actor, path, year, years)
     with ui.element("main").classes(f"lv-main lv-{width}").props('id="lv-main" tabindex=-1'):

@@ -175,7 +175,7 @@ async def _correct(place: OrganisationView) -> None:
             ui.button("返回", on_click=lambda: box.submit(None)).props("flat")
             ui.button("保存更正", on_click=act.busy(save))
     if await box:
-        ui.navigate.reload()
+        act.go("", "已保存更正。")
 
 
 async def _remove(place: OrganisationView) -> None:
@@ -186,7 +186,7 @@ async def _remove(place: OrganisationView) -> None:
         dangerous=True,
     ):
         await act.perform(offices.remove_office, place.id)
-        ui.navigate.to("/organisations")
+        act.go("/organisations", f"已删除“{place.name}”。")
 
 
 def _decide(place: OrganisationView) -> None:
@@ -197,8 +197,7 @@ def _decide(place: OrganisationView) -> None:
             verb="确认注册",
         ):
             await act.perform(organisations.confirm, place.id)
-            act.done("已确认，该单位现在可以登录。")
-            ui.navigate.reload()
+            act.go("", "已确认，该单位现在可以登录。")
 
     async def refuse() -> None:
         reason = await dialogs.ask_text(
@@ -206,8 +205,7 @@ def _decide(place: OrganisationView) -> None:
         )
         if reason is not None:
             await act.perform(organisations.refuse, place.id, reason)
-            act.done("已退回注册。")
-            ui.navigate.reload()
+            act.go("", "已退回注册。")
 
     with ui.element("div").classes("lv-banner lv-tone-warning"):
         ui.icon("schedule").props("aria-hidden=true")
@@ -279,5 +277,4 @@ async def _create() -> None:
             ui.button("新增机构", on_click=act.busy(create))
     made = await box
     if made:
-        act.done("已新增。请接着为它新增用户。")
-        ui.navigate.to(f"/users?organisation={made}")
+        act.go(f"/users?organisation={made}", "已新增。请接着为它新增用户。")

@@ -32,8 +32,7 @@ async def password(actor: Actor) -> None:
                     places = {"old": old, "new": new, "repeated": repeated}
                     with fields.beside(places):
                         await act.blocking(credentials.change_password, old.value, new.value, repeated.value)
-                        act.done("密码已修改。")
-                        ui.navigate.to("/")
+                        act.go("/", "密码已修改。")
 
                 repeated.on("keydown.enter", act.busy(change))
                 fields.form_actions("修改密码", change, None if actor.must_change_password else ("返回待办", "/"))

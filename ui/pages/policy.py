@@ -47,7 +47,7 @@ async def policy(actor: Actor) -> None:
             await act.perform(rulings.reset_value, name)
         elif not await _ask(row, found.region_name):
             return
-        ui.navigate.reload()
+        act.go("", f"已保存“{row.words}”。")
 
     where = found.region_name or "全部地区"
     with shell.frame(actor, title="系统设置", path="/policy", note=where):

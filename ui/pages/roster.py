@@ -47,8 +47,7 @@ async def listing(actor: Actor, form: str = "", search: str = "") -> None:
 
     async def create() -> None:
         if made := await _ask_new(actor, Form(kind.value)):
-            act.done("已增补到名单。")
-            ui.navigate.to(f"/roster/{made}")
+            act.go(f"/roster/{made}", "已增补到名单。")
 
     def primary() -> None:
         ui.button("下载名单", on_click=lambda: ui.navigate.to(f"/download/roster/{kind.value}")).props("flat")
@@ -156,7 +155,7 @@ def _acts(card: EntryCard) -> tuple[tuple[str, Callable[[EntryCard], Awaitable[b
 def _then_reload(ask: Callable[[EntryCard], Awaitable[bool]], card: EntryCard) -> Callable[[], Awaitable[None]]:
     async def run() -> None:
         if await ask(card):
-            ui.navigate.reload()
+            act.go("", "已保存，变动已记入名单历史。")
 
     return run
 

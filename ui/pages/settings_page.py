@@ -52,15 +52,15 @@ async def settings(actor: Actor, year: int = 0) -> None:
 
     async def extend() -> None:
         if await _ask_extension(found):
-            ui.navigate.reload()
+            act.go("", "已准予延期。")
 
     async def invite() -> None:
         if await _ask_invitation(found):
-            ui.navigate.reload()
+            act.go("", "已邀请。该单位现在可以新增动态管理表。")
 
     async def announce() -> None:
         if made := await _ask_year(found):
-            ui.navigate.to(f"/settings?year={made}")
+            act.go(f"/settings?year={made}", f"已新增{made}年度。")
 
     def primary() -> None:
         if found.can_edit:
@@ -87,7 +87,7 @@ async def settings(actor: Actor, year: int = 0) -> None:
 def _campaign(found: Schedule) -> None:
     async def change() -> None:
         if await _ask_campaign(found):
-            ui.navigate.reload()
+            act.go("", "已保存填报安排。")
 
     with shell.card(f"{found.year}年度{found.form.caption}动态管理"):
         with shell.facts():
@@ -107,7 +107,7 @@ def _regions(found: Schedule) -> None:
 
     async def change(code: str) -> None:
         if await _ask_region(found, code):
-            ui.navigate.reload()
+            act.go("", "已保存地区截止日。")
 
     with shell.card("地区截止日"):
         table = DataTable(
@@ -154,7 +154,7 @@ def _invitations(rows: tuple[InvitationRow, ...]) -> None:
         name = next(row.unit_name for row in rows if row.id == row_id)
         if await dialogs.confirm(f"撤销后，“{name}”不能再新增动态管理表", verb="撤销邀请", dangerous=True):
             await act.perform(invitations.withdraw_invitation, row_id)
-            ui.navigate.reload()
+            act.go("", f"已撤销对“{name}”的邀请。")
 
     with shell.card("邀请填报", note="没有列入名单、但需要填报的单位，例如拟列入的。列入名单的单位不需要邀请。"):
         DataTable(INVITATION_HEADS, label="邀请填报", empty="还没有邀请过。", on_act=withdraw).show(
