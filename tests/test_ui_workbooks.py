@@ -85,7 +85,7 @@ async def test_a_workbook_is_looked_at_imported_and_drawn_as_one_step(
     await guest.open(f"/filing/{filing}")
     await chosen(guest, workbook(house, sqlite_world, filing, gross_output_2024="60,000", unit_name_unit="别的名字"))
     await guest.should_see("修改 1 处")
-    await guest.should_see("未导入 1 处")
+    await guest.should_see("未导入或请核对 1 处")
     (table,) = guest.find(Differences).elements
     assert [(one.place, one.before, one.after) for one in table.shown] == [("工业总产值 2024年", "53,800", "60,000")]
     assert text(house, sqlite_world, filing, "gross_output:2024") == "53800"

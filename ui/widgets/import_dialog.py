@@ -98,7 +98,7 @@ class _Import:
             with ui.row().classes("lv-row"):
                 ui.label(shown.name).classes("lv-strong lv-import-name")
                 chip(f"修改 {count} 处", "accent" if count else "off", "edit")
-                chip(f"未导入 {len(shown.refused)} 处", "warning" if shown.refused else "off", "block")
+                chip(f"未导入或请核对 {len(shown.refused)} 处", "warning" if shown.refused else "off", "block")
                 chip(f"新出现错误 {errors} 条、警告 {warnings} 条", _tone(errors, warnings), "rule")
             if not count:
                 shell.banner("工作簿与表中的内容一致，没有需要导入的修改。", "note", "info")
@@ -111,7 +111,7 @@ class _Import:
                 )
             with ui.tabs().props("dense no-caps inline-label align=left") as tabs:
                 ui.tab("changes", f"修改（{count}）")
-                ui.tab("refused", f"未导入（{len(shown.refused)}）")
+                ui.tab("refused", f"未导入或请核对（{len(shown.refused)}）")
                 ui.tab("found", f"核验问题（{len(shown.found)}）")
             first = "changes" if count or not shown.refused else "refused"
             with ui.tab_panels(tabs, value=first, animated=False, keep_alive=True).classes("lv-import-panels"):
@@ -119,7 +119,7 @@ class _Import:
                     table = Differences(label="导入将作的修改", empty="没有修改。")
                     table.show(shown.changes, before="表中现值", after="导入后")
                 with ui.tab_panel("refused"):
-                    _table("未导入的内容", shown.refused, "工作簿中的内容全部可以导入。")
+                    _table("未导入或请核对的内容", shown.refused, "工作簿中的内容全部可以导入。")
                 with ui.tab_panel("found"):
                     _table("导入后将出现的核验问题", shown.found, "导入后不会出现新的核验问题。")
         with self.foot:
