@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session, col, select
 
+import main
 from models import (
     AdjustmentOpinion,
     ChecklistMark,
@@ -26,6 +27,7 @@ from models import (
     User,
 )
 from models.enums import (
+    TIERS,
     Adjustment,
     FilingStatus,
     FindingLevel,
@@ -200,3 +202,17 @@ def test_the_same_seed_gives_the_same_codes() -> None:
     drawn = [[demo.made_up_code(random.Random(seed), "440106") for _ in range(3)] for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1]
     assert drawn[0] != drawn[2]
+
+
+@pytest.mark.parametrize(("last", "closed_by"), [("province", Tier.PROVINCE), ("city", Tier.CITY)])
+def test_the_demo_ends_at_the_last_tier_of_the_deployment(tmp_path: Path, last: str, closed_by: Tier) -> None:
+    with at_home(tmp_path / "data", LVCE_TOP_TIER=last):
+        assert main.main(["seed-demo"]) == 0
+        opened = open_house(settings.from_env(), serving=False)
+        try:
+            steps = opened.db.read(lambda s: s.exec(select(Step)).all())
+        finally:
+            opened.close()
+    assert closed_by in {step.tier for step in steps if step.status is StepStatus.APPROVED}
+    beyond = {step.status for step in steps if TIERS.index(step.tier) > TIERS.index(closed_by)}
+    assert beyond == {StepStatus.NOT_APPLICABLE}
