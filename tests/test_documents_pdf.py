@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -198,6 +198,44 @@ def test_figures_of_a_page_stay_inside_it(printed: bytes) -> None:
                 left, bottom, right, top = thing.get_bounds()
                 assert left >= 20 and right <= width - 20 and bottom >= 10 and top <= height - 10
             page.close()
+
+
+PIECES = [f"{number:03}堃" for number in range(125)]
+LONG, MANY_LINES = "".join(PIECES), "\n".join(PIECES)
+
+
+def _opinion(said: str) -> OpinionLine:
+    return OpinionLine("市审核", "广州市工业和信息化局", "已退回", said, "王芳", papers.DATED, (said,))
+
+
+@pytest.mark.parametrize("text", [LONG, MANY_LINES], ids=["long", "many lines"])
+@pytest.mark.parametrize(
+    "printed_with",
+    [
+        lambda text: pdf.form_pdf(papers.full(edits={"gross_output:remark": text})),
+        lambda text: pdf.form_pdf(
+            replace(papers.full(), notes=(NoteLine("单位产值能耗超出常规范围。", text, "陈志远", papers.DATED),))
+        ),
+        lambda text: pdf.changes_pdf(
+            replace(papers.full(), differences=(Difference("highlights", "亮点工作", "d", text * 3, text * 4, "", ""),))
+        ),
+        lambda text: pdf.opinions_pdf(replace(papers.full(), opinions=(_opinion(text),))),
+    ],
+    ids=["remark", "explanation", "both sides of a change", "opinion"],
+)
+def test_what_is_longer_than_a_page_goes_on_on_the_next_one(printed_with: Callable[[str], bytes], text: str) -> None:
+    content = printed_with(text)
+    with opened(content) as document:
+        for page in document:
+            lowest = min(thing.get_bounds()[1] for thing in page.get_objects(max_depth=1))
+            assert lowest >= 20
+            reading = page.get_textpage()
+            foot = min(range(reading.count_rects()), key=lambda at: reading.get_rect(at)[1])
+            assert re.search("校验码|第 .* 页", reading.get_text_bounded(*reading.get_rect(foot)))
+            reading.close()
+            page.close()
+    paper = "".join(texts(content))
+    assert [piece for piece in PIECES if piece not in paper] == []
 
 
 def test_lines_never_begin_with_a_closing_mark_nor_end_with_an_opening_one() -> None:

@@ -51,6 +51,13 @@ class Box:
     def needs(self) -> float:
         return len(self.lines) * self.leading + _AIR
 
+    def cut(self, room: float) -> tuple[str, str]:
+        """The text above and below a page break with ``room`` mm above it; a short one, 序号 or a figure, is said again."""
+        lines, fitting = self.lines, int(room / self.leading + 0.01)
+        if len(lines) <= _FEWEST_LINES:
+            return self.text, self.text
+        return "\n".join(lines[:fitting]), "\n".join(lines[fitting:])
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -64,13 +71,15 @@ class Row:
     breakable: bool = False
 
     def split(self, room: float) -> tuple[Row, Row] | None:
-        """Cut a long text so that the first part fits into ``room``; None if not enough lines would stay on either side."""
-        box = max(self.boxes, key=lambda b: len(b.lines))
+        """Cut what is longer than ``room``; None if not enough lines would stay on either side. Short texts stand in both parts."""
+        box = max(self.boxes, key=lambda b: b.needs)
         fitting = min(int((room - _AIR) / box.leading), len(box.lines) - _FEWEST_LINES)
         if not self.breakable or fitting < _FEWEST_LINES:
             return None
-        parts = ("\n".join(box.lines[:fitting]), "\n".join(box.lines[fitting:]))
-        first, rest = (row([replace(b, text=part if b is box else b.text) for b in self.boxes]) for part in parts)
+        parts = [b.cut(fitting * box.leading) for b in self.boxes]
+        first, rest = (
+            row(replace(b, text=cut[side]) for b, cut in zip(self.boxes, parts, strict=True)) for side in (0, 1)
+        )
         return replace(first, heads=self.heads), replace(rest, heads=self.heads, keep=self.keep, breakable=True)
 
 
@@ -123,7 +132,7 @@ def _broken(paragraph: str, measure: Callable[[str], int], room: float) -> list[
 
 
 def paginate(rows: Sequence[Row], capacity: float) -> list[list[Row]]:
-    """Rows by page of ``capacity`` mm. Rows tied by ``keep`` stay on one page, unless a page is too small for them."""
+    """Rows by page of ``capacity`` mm. Rows tied by ``keep`` stay on one page; only what no page holds, or may be, is cut."""
     queue, pages = deque(rows), [list[Row]()]
     room = capacity
 
@@ -139,13 +148,16 @@ def paginate(rows: Sequence[Row], capacity: float) -> list[list[Row]]:
             chunk.append(queue.popleft())
         heads = () if chunk[0].is_head else chunk[0].heads
         need, above = sum(r.height for r in chunk), sum(r.height for r in heads)
-        fits_a_page = need + above <= capacity or not any(r.breakable for r in chunk)
+        fits_a_page = need + above <= capacity + 0.01
+        if not fits_a_page and not any(r.breakable for r in chunk):
+            highest = max(chunk, key=lambda r: r.height)
+            chunk[chunk.index(highest)] = replace(highest, breakable=True)
         if pages[-1] and need > room + 0.01 and fits_a_page:
             pages.append([])
             room = capacity
         if not pages[-1]:
             place(heads)
-        if need <= room + 0.01 or not any(r.breakable for r in chunk):
+        if need <= room + 0.01:
             place(chunk)
             continue
         at = max((i for i, r in enumerate(chunk) if r.breakable), key=lambda i: chunk[i].height)
