@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +19,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session, create_engine
 
@@ -38,6 +39,17 @@ ONE = {"pool_size": 1, "max_overflow": 0}  # the writer: whoever else wants the 
 MANY = {"pool_size": READERS}
 WRITER = {"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"}
 READER = WRITER | {"query_only": "1", "wal_autocheckpoint": "0"}  # it neither writes nor checkpoints
+# Of SQLite's messages those that speak of the moment: a lock, the disk, the file.
+LACKS = (
+    "locked",
+    "disk i/o",
+    "database or disk is full",
+    "no space left",
+    "readonly",
+    "malformed",
+    "unable to open",
+    "not a database",
+)
 STOPPING = "程序正在停止，这次操作没有写入。请稍后重新打开页面再试，已填写的内容保留在页面上。"
 
 log = logging.getLogger(__name__)
@@ -85,7 +97,7 @@ class Database:
             with Session(self._reader, expire_on_commit=False) as s:
                 return fn(s, *args, **kwargs)
         except (DBAPIError, PoolTimeout) as error:
-            raise unavailable(error) from error
+            raise _told(error) from error
 
     async def aread(self, fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: self.read(fn, *args, **kwargs))
@@ -137,9 +149,8 @@ class Database:
                 for job, future in group:
                     answers.append((future, *self._run_one(connection, job, happened, alone=len(group) == 1)))
         except BaseException as error:  # the transaction is gone: nobody's work was written
-            failure = unavailable(error) if isinstance(error, (DBAPIError, PoolTimeout, TimeoutError)) else error
             for _, future in group:
-                future.set_exception(failure)
+                future.set_exception(_told(error))
             return
         events.deliver(happened)  # before the answers: who is told "signed out" finds it so at the next request
         for future, value, failure_ in answers:
@@ -170,8 +181,8 @@ class Database:
             raise Unavailable() from failure
         if failure is None:
             happened.extend(s.info.get("events", ()))
-        elif isinstance(failure, DBAPIError) and (failure.connection_invalidated or _is_lack(failure)):
-            failure = unavailable(failure)
+        else:
+            failure = _told(failure)
         return value, failure
 
 
@@ -249,18 +260,25 @@ def _beside(url: str) -> int:
     return os.open(url.removeprefix("sqlite:///") + "-turn", os.O_RDWR | os.O_CREAT, 0o600)
 
 
-def unavailable(error: BaseException) -> Unavailable:
-    """What people are told; the log keeps what the database said."""
+def _told(error: BaseException) -> BaseException:
+    """What the caller gets: "busy" for a database that cannot now; a fault of ours stays one, with a number of its own."""
+    if isinstance(error, DBAPIError) and not _is_lack(error):
+        return error
+    if not isinstance(error, (DBAPIError, PoolTimeout, TimeoutError)):
+        return error
     log.warning("database unavailable: %s", getattr(error, "orig", None) or error)
     return Unavailable()
 
 
 def _is_lack(error: DBAPIError) -> bool:
     """Whether the database could not do it now, rather than would never."""
+    if error.connection_invalidated:
+        return True
+    if isinstance(error, OperationalError) and not isinstance(error.orig, sqlite3.Error):
+        return True  # PostgreSQL is away, or lacks something; SQLite calls a missing column so too
     message = str(error.orig).lower()
-    words = ("locked", "disk i/o", "database or disk is full", "no space left", "readonly", "malformed")
     undone = "no such savepoint"  # an error inside one undid the whole transaction
-    return undone in message or any(word in message for word in words)
+    return undone in message or any(word in message for word in LACKS)
 
 
 def _is_open(connection: Connection) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session, select
 
 from models import AuditLine, Setting
@@ -75,6 +76,27 @@ def test_a_broken_statement_fails_its_own_job_only(db: Database) -> None:
         db.write(lambda s: s.execute(text("SELECT * FROM no_such_table")))
     db.write(write_setting, "after")
     assert db.read(lambda s: s.exec(select(Setting.name)).all()) == ["after"]
+
+
+def test_a_statement_that_can_never_run_is_a_fault_of_ours_and_not_a_busy_database(db: Database) -> None:
+    """Told as busy, people would try again for ever and nobody would look."""
+
+    def wrong(s: Session) -> None:
+        s.execute(text("SELECT no_such_column FROM setting"))
+
+    for door in (db.read, db.write):
+        with pytest.raises(DBAPIError, match="no_such_column"):
+            door(wrong)
+
+
+def test_a_reader_that_the_database_keeps_waiting_says_so(sqlite_db: Database) -> None:
+    for words in ("database is locked", "disk I/O error", "unable to open database file"):
+
+        def lacking(_: Session, words: str = words) -> None:
+            raise OperationalError("SELECT 1", None, sqlite3.OperationalError(words))
+
+        with pytest.raises(Unavailable):
+            sqlite_db.read(lacking)
 
 
 @pytest.mark.parametrize("begun", [False, True])

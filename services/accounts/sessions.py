@@ -444,12 +444,6 @@ def _is_aging(known: _Known) -> bool:
     return not timedelta() <= clock.now() - known.checked_at < AGING
 
 
-def _all_seen(s: Session, lines: Sequence[Mapping[str, Any]]) -> None:
-    table: Any = SignIn.__table__  # type: ignore[attr-defined]
-    statement = update(table).where(table.c.id == bindparam("of")).values(last_seen_at=bindparam("at"))
-    s.connection().execute(statement, lines)
-
-
 def _read_known(s: Session, token: str) -> _Known | None:
     key = throttle.digest(token)
     return _read_all(s, col(SignIn.token_hash) == key).get(key)
