@@ -45,7 +45,7 @@ def stamped(snapshot: FilingSnapshot) -> tuple[bytes, ScanResult]:
         )
         for page in range(1, pages + 1)
     )
-    return out.getvalue(), ScanResult(scan.PDF, read, own_export=False)
+    return out.getvalue(), ScanResult(scan.PDF, read)
 
 
 def note(text: str) -> bytes:

@@ -79,6 +79,16 @@ def test_our_own_export_without_a_stamp_is_refused(full: FilingSnapshot, printed
     assert "没有签字和公章" in judged(result, full).refused
 
 
+def test_a_photo_beside_our_own_export_does_not_stamp_it(full: FilingSnapshot, printed: bytes) -> None:
+    document, photo = pypdfium2.PdfDocument(printed), pypdfium2.PdfDocument(scans.blank_pages(1))
+    document.import_pages(photo)
+    out = io.BytesIO()
+    document.save(out)
+    for part in (photo, document):
+        part.close()
+    assert "没有签字和公章" in judged(scan.read(out.getvalue()), full).refused
+
+
 def test_our_own_export_with_an_electronic_seal_is_a_stamped_one(full: FilingSnapshot, printed: bytes) -> None:
     document = pypdfium2.PdfDocument(printed)
     picture = pypdfium2.PdfImage.new(document)
@@ -362,5 +372,15 @@ def test_the_child_answers_only_what_it_is_asked() -> None:
 def test_conflicting_codes_on_one_page_are_refused(full: FilingSnapshot) -> None:
     ours = codes.PageCode(papers.NUMBER, 1, full.digest[:16], 1, 1)
     other = replace(ours, digest16="0" * 16)
-    result = ScanResult(scan.PDF, (scan.PageRead(1, (ours, other), True, True),), False)
-    assert "修改前的数据" in judged(result, full).refused
+    result = ScanResult(scan.PDF, (scan.PageRead(1, (ours, other), True, True),))
+    answer = judged(result, full)
+    assert "修改前的数据" in answer.refused
+    assert "一致" in answer.lines[0] and digest.code("0" * 16) in answer.lines[0]
+
+
+def test_two_pages_on_one_of_the_scan_are_both_said(full: FilingSnapshot) -> None:
+    first = codes.PageCode(papers.NUMBER, 1, full.digest[:16], 1, 2)
+    result = ScanResult(scan.PDF, (scan.PageRead(1, (replace(first, page=2), first), True, True),))
+    answer = judged(result, full)
+    assert answer.refused == ""
+    assert answer.lines == ("第 1 页：读到第 1、2 页（共 2 页）的二维码，与当前数据一致。",)

@@ -283,7 +283,7 @@ def asked(s: Session, actor: Actor, filing_id: int, tier: Tier) -> int:
 def stamp(s: Session, actor: Actor, filing_id: int) -> None:
     filing = s.get(Filing, filing_id)
     code = PageCode(filing.number, filing.version_no + 1, filing.validated_digest[:16], 1, 1) if filing else None
-    read = ScanResult(scan.PDF, (PageRead(1, (code,) if code else (), colour=True, seal=True),), own_export=False)
+    read = ScanResult(scan.PDF, (PageRead(1, (code,) if code else (), colour=True, seal=True),))
     stamps.bind(s, actor, filing_id, stamps.StampCheck("", False, (), "", read, PLACED))
 
 

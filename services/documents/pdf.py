@@ -18,7 +18,7 @@ from services.forms.expressions import CHOICE_SEPARATOR
 from services.forms.template import REMARK_SLOT, UNIT_SLOT, FormField, Part, Section
 
 DRAFT_MARK = "草稿 未验证"
-KEYWORD = "LVCE"  # opens the keywords of every form we print; ``scan`` knows our own file by it
+KEYWORD = "LVCE"  # opens the keywords of every form we print, for archives
 
 _SIDE = 15.0  # mm left and right; the codes stand this far from the edges too
 _TOP, _BOTTOM = 27.0, 29.5  # both keep 3 mm clear around the codes

@@ -68,15 +68,16 @@ def inspect(content: bytes, kind: str) -> tuple[dict[str, Any], bytes]:
 
 
 def read(content: bytes, kind: str) -> tuple[dict[str, Any], bytes]:
-    """The codes on each page, whether there is red ink, and whether it is our own file with nothing on it."""
+    """The codes on each page, whether there is red ink, and whether it is a page of our own file with nothing on it."""
     started = time.monotonic()
     with _opened(content, kind) as source:
         pages = []
         for number in range(source.pages):
             hurried = time.monotonic() - started > _BUDGET
             found, colour, seal = _read_page(source, number, hurried)
-            pages.append({"codes": found, "colour": colour, "seal": seal})
-        return {"pages": pages, "own": source.is_our_own()}, b""
+            own = source.is_our_own(number)
+            pages.append({"codes": found, "colour": colour, "seal": seal, "own": own})
+        return {"pages": pages}, b""
 
 
 def picture(content: bytes, kind: str, page: str, width: str) -> tuple[dict[str, Any], bytes]:
@@ -170,20 +171,16 @@ class _Pdf:
         sheet.close()
         return image
 
-    def is_our_own(self) -> bool:
-        """Exported here and nothing put on it since: our keywords or our code as text, no picture, no annotation."""
-        keywords = str(self._document.get_metadata_dict().get("Keywords", ""))
-        ours = keywords.startswith("LVCE ")
-        for number in range(self.pages):
-            sheet = self._document[number]
-            kinds = (self._raw.FPDF_PAGEOBJ_IMAGE, self._raw.FPDF_PAGEOBJ_FORM)
-            if next(iter(sheet.get_objects(filter=kinds, max_depth=4)), None) is not None:
-                return False
-            if self._raw.FPDFPage_GetAnnotCount(sheet) > 0:
-                return False
-            text = sheet.get_textpage().get_text_range() if not ours else ""
-            ours = ours or ("校验码" in text and "填报编号" in text)
-        return ours
+    def is_our_own(self, page: int) -> bool:
+        """A page exported here and nothing put on it since: its foot as text, no picture, no annotation."""
+        sheet = self._document[page]
+        kinds = (self._raw.FPDF_PAGEOBJ_IMAGE, self._raw.FPDF_PAGEOBJ_FORM)
+        if next(iter(sheet.get_objects(filter=kinds, max_depth=4)), None) is not None:
+            return False
+        if self._raw.FPDFPage_GetAnnotCount(sheet) > 0:
+            return False
+        text = sheet.get_textpage().get_text_range()
+        return "校验码" in text and "填报编号" in text
 
 
 @contextmanager
@@ -276,7 +273,7 @@ class _Picture:
     def image(self, page: int, dpi: int) -> Any:
         return self._image
 
-    def is_our_own(self) -> bool:
+    def is_our_own(self, page: int) -> bool:
         return False
 
 

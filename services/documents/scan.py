@@ -40,19 +40,27 @@ WORDS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
-    """One page of the file: the codes of ours found on it, and whether it has colour and red ink like a seal."""
+    """One page of the file: the codes of ours found on it, whether it has colour and red ink like a seal, and whether it is
+    as we exported it (``own``), with nothing put on it.
+    """
 
     page: int
     codes: tuple[PageCode, ...]
     colour: bool
     seal: bool
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
     media_type: str
     pages: tuple[PageRead, ...]
-    own_export: bool  # our own file with nothing put on it: not stamped
+
+    @property
+    def own_export(self) -> bool:
+        """Every page of the form is as exported, whatever else was put beside them: not stamped."""
+        coded = [page for page in self.pages if page.codes]
+        return bool(coded) and all(page.own for page in coded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +109,11 @@ def read(content: bytes, name: str = "") -> ScanResult:
             tuple(code for text in page["codes"] if (code := codes.decode(text))),
             bool(page["colour"]),
             bool(page["seal"]),
+            bool(page["own"]),
         )
         for number, page in enumerate(answer["pages"], 1)
     )
-    return ScanResult(kind, pages, bool(answer["own"]))
+    return ScanResult(kind, pages)
 
 
 def joined(photos: Sequence[tuple[str, bytes]]) -> tuple[str, bytes]:
@@ -184,10 +193,17 @@ def _contradiction(page: int, code: PageCode, number: str, digest_hex: str, curr
 def _line(page: PageRead, number: str, digest_hex: str) -> str:
     if not page.codes:
         return f"第 {page.page} 页：没有读到二维码，请人工核对页脚的校验码。"
-    code = page.codes[0]
-    same = code.number == number and code.digest16 == digest_hex[:16]
-    found = "与当前数据一致" if same else f"填报编号 {code.number}，校验码 {digest.code(code.digest16)}，与当前数据不符"
-    return f"第 {page.page} 页：读到第 {code.page} 页（共 {code.pages} 页）的二维码，{found}。"
+    found: dict[str, list[PageCode]] = {}  # two pages of the form may be on one of the scan
+    for code in page.codes:
+        same = code.number == number and code.digest16 == digest_hex[:16]
+        other = f"填报编号 {code.number}，校验码 {digest.code(code.digest16)}，与当前数据不符"
+        found.setdefault("与当前数据一致" if same else other, []).append(code)
+    said = "；".join(
+        f"读到第 {'、'.join(str(code.page) for code in sorted(each, key=lambda one: one.page))} 页"
+        f"（共 {each[0].pages} 页）的二维码，{words}"
+        for words, each in found.items()
+    )
+    return f"第 {page.page} 页：{said}。"
 
 
 def _about_the_seal(result: ScanResult) -> tuple[str, ...]:

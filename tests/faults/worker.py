@@ -35,7 +35,7 @@ from tests import filing_kit
 from tests.conftest import SPRING, World
 from tests.test_filings_files import PDF, workbook
 
-UNREAD = ScanResult(scan.PDF, (PageRead(1, (), True, True),), own_export=False)  # no code was found: a person types it
+UNREAD = ScanResult(scan.PDF, (PageRead(1, (), True, True),))  # no code was found: a person types it
 FORM = loader.find(Form.FACTORY, 2025)  # read once, before the children are forked
 CELLS = [str(address) for address in filing_kit.FIGURES if address.slot]
 
