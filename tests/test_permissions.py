@@ -14,7 +14,7 @@ from services.actors import Actor
 from services.db import Database
 from services.errors import Forbidden, NotFound
 from services.permissions import MATRIX, POWERS, Place, Power, Subject
-from services.reviews import opinions
+from services.reviews import decisions, opinions
 from services.workflow.facts import Relation
 from tests import filing_kit
 from tests.conftest import SPRING, World, build_world
@@ -83,10 +83,20 @@ def test_a_group_sees_its_subsidiaries_and_nobody_elses(people: World) -> None:
     assert permissions.relation(people.group, subject(people)) is Relation.NONE
 
 
-def test_an_office_outside_the_region_sees_what_lies_on_its_desk_and_only_then(people: World) -> None:
+def test_an_office_outside_the_region_sees_what_lies_on_its_desk_and_what_it_decided(people: World) -> None:
     wrong = subject(people, authority_id=people.orgs["far_city"])
     assert permissions.relation(people.far_city, wrong) is Relation.HANDLING
-    assert permissions.relation(people.far_city, replace(wrong, authority_id=people.orgs["city"])) is Relation.NONE
+    elsewhere = replace(wrong, authority_id=people.orgs["city"])
+    assert permissions.relation(people.far_city, elsewhere) is Relation.NONE
+    for status, seen in (
+        (StepStatus.WAITING, Relation.NONE),
+        (StepStatus.FORWARDED, Relation.PAST),
+        (StepStatus.RETURNED, Relation.PAST),
+    ):
+        route = ((people.orgs["far_city"], status), (people.orgs["province"], StepStatus.REVIEWING))
+        assert permissions.relation(people.far_city, replace(elsewhere, route=route)) is seen
+        withdrawn = replace(elsewhere, route=route, status=FilingStatus.DRAFT, authority_id=None)
+        assert permissions.relation(people.far_city, withdrawn) is Relation.NONE
 
 
 def test_an_expert_sees_what_was_assigned(people: World) -> None:
@@ -171,6 +181,8 @@ def fill(s: Session, world: World) -> dict[str, int]:
     gone.deleted_at = gone.created_at
     s.add(gone)
     filing_kit.pass_up(s, found["factory"], world.county)
+    decisions.transfer(s, world.far_city, found["far"], world.orgs["city"], "该单位由广州市管理。")
+    filing_kit.pass_up(s, found["far"], world.city)
     opinions.assign_experts(s, world.city, found["factory"], [world.expert.user_id])
     return found
 
@@ -186,7 +198,7 @@ def test_everybody_sees_exactly_what_the_relation_allows(db: Database, world: Wo
         "subsidiary": {"subsidiary"},
         "shenzhen": {"shenzhen"},
         "county": {"factory", "other"},
-        "city": {"factory", "other", "subsidiary"},
+        "city": {"factory", "other", "subsidiary", "far"},
         "far_city": {"far"},
         "province": {"factory", "other", "far", "subsidiary", "shenzhen"},
         "group": {"subsidiary"},

@@ -359,6 +359,15 @@ def test_the_wrong_office_transfers_it_to_the_right_one(db: Database, world: Wor
     assert "广州市工业和信息化局转送佛山市工业和信息化局：不属本市" in db.read(_details, filing_id)
 
 
+def test_an_office_that_passed_what_was_transferred_to_it_may_recall_it(db: Database, world: World) -> None:
+    filing_id = db.write(filing_kit.submitted, world.signer)
+    db.write(filing_kit.pass_up, filing_id, world.county)
+    db.write(decisions.transfer, world.city, filing_id, world.orgs["far_city"], "该单位由佛山市管理。")
+    db.write(filing_kit.pass_up, filing_id, world.far_city)
+    db.write(decisions.recall, world.far_city, filing_id)
+    assert db.read(filing_of, filing_id).current_authority_id == world.orgs["far_city"]
+
+
 def _details(s: Session, filing_id: int) -> list[str]:
     rows = s.execute(select(AuditLine).where(col(AuditLine.subject_id) == filing_id)).scalars()
     return [row.detail for row in rows]
