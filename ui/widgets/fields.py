@@ -203,7 +203,7 @@ class WhereFields:
             path = "选择所在地区后，上级主管部门会自动列出。"
         self.path.set_text(offered.note + path)
         away = "、".join(offered.elsewhere) if where else ""
-        self.warning.set_text(f"{away}不在所在地区，只在由它审核期间能看到本单位的填报。请确认确由它主管。")
+        self.warning.set_text(f"{away}不在所在地区，只能看到正由它审核和它审核过的填报。请确认确由它主管。")
         self.warning.set_visibility(bool(away))
 
     async def _changed(self, tier: Tier | None) -> None:
