@@ -110,3 +110,19 @@ def test_signing_out_forgets_what_was_not_saved(house: House, visit: Any) -> Non
     page.wait_for_url(re.compile("/login\\?ended=signed_out"))
     assert page.evaluate("localStorage.getItem('left behind')") == "0"
     assert "lvce" not in page.evaluate("JSON.stringify(sessionStorage)")
+
+
+def test_whatever_the_keyboard_reaches_on_a_list_shows_that_it_has_the_focus(house: House, visit: Any) -> None:
+    page = visit(house.account("CITY", "广州"))
+    page.goto(f"{LIST}?tab=all")
+    expect(page.locator("tr[data-unit]").first).to_be_visible()
+    seen = set()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        kind, style = page.evaluate(
+            "() => { const e = document.activeElement; return [e.tagName, getComputedStyle(e).outlineStyle]; }"
+        )
+        if kind in ("A", "BUTTON"):
+            assert style == "solid", page.evaluate("document.activeElement.outerHTML")
+            seen.add(kind)
+    assert seen == {"A", "BUTTON"}
