@@ -7,6 +7,7 @@ import random
 import re
 import zipfile
 from collections.abc import Callable
+from datetime import date, datetime
 from typing import Any
 
 import openpyxl
@@ -185,6 +186,25 @@ def test_what_cannot_be_read_is_refused_cell_by_cell_with_its_place(
     assert seen.edits == ()
     problem = next(problem for problem in seen.problems if problem.place == place)
     assert words in problem.message and "工业总产值" in problem.message and "2024年" in problem.message
+
+
+def test_a_cell_counts_as_it_is_shown_a_date_is_no_figure(full: FilingSnapshot, exported: bytes) -> None:
+    """Who types 5-1 or 12% into a spreadsheet leaves 45413 and 0.12 behind."""
+    desk = Desk(exported)
+    desk.put("gross_output", "2023", date(2024, 5, 1))
+    desk.put("gross_output", "2024", 45413)
+    desk.put("email", "unit", datetime(2024, 5, 1, 6, 30))
+    for key, year, shown in (("ww_margin", "2022", "0.00%"), ("energy_total", "2024", '0.0"%"')):
+        desk.sheet[desk.put(key, year, 0.625)].number_format = shown
+    seen = previewed(desk.save(), full)
+    assert {address: after for address, (_, after) in changes(seen).items()} == {
+        "gross_output:2023": "2024-05-01",
+        "gross_output:2024": "45,413",
+        "email": "2024-05-01 06:30",
+        "ww_margin": "62.5",
+        "energy_total:2024": "0.625",
+    }
+    assert any(f.level is FindingLevel.ERROR and "2024-05-01" in f.message for f in seen.found)
 
 
 def test_a_formula_counts_with_its_stored_value_and_a_hint(full: FilingSnapshot, exported: bytes) -> None:
@@ -406,7 +426,7 @@ def test_a_hostile_or_broken_file_is_refused_with_a_sentence(exported: bytes, na
     assert words in refusal.value.message and refusal.value.message.endswith("。")
 
 
-def test_styles_and_merges_are_never_looked_at(full: FilingSnapshot, exported: bytes) -> None:
+def test_merges_are_never_looked_at_nor_broken_styles(full: FilingSnapshot, exported: bytes) -> None:
     merges = "".join(f'<mergeCell ref="A{n}:C{n}"/>' for n in range(1, 20_000))
     content = rewritten(
         exported,

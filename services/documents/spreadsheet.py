@@ -1,5 +1,6 @@
 """A bounded reader of uploaded workbooks (xlsx): what a file claims is checked before anything is unpacked, and only the
-named sheets are read. Styles, merges, charts, macros and external links are never looked at; formulas keep their last value.
+named sheets are read. Merges, charts, macros and external links are never looked at, styles only for what shows a figure as
+a date or a percentage; formulas keep their last value.
 
 ``read`` asks a limited child process, which is this module run as ``python -m services.documents.spreadsheet``: on standard
 input one JSON line with the names of the sheets and how large they may be, then the workbook, on standard output the cells as JSON.
@@ -12,8 +13,9 @@ import json
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -32,6 +34,7 @@ MAX_RATIO, RATIO_FROM = 200, MB  # packed 200 times smaller is a bomb, from 1 MB
 MAX_STRINGS, MAX_CHARACTERS = 40_000, 2_000_000
 MAX_DEPTH = 40
 A_CELL = (256, 10, 5)  # bytes, tags and attributes that are parsed for each cell there may be; a form needs a fifth
+A_LOOK = (250_000, 10_000, 20_000)  # the same of all styles; a form needs a tenth, and beyond it they are not looked at
 _DIGITS = 15  # a spreadsheet keeps no more: 0.30000000000000004 means 0.3
 
 _BROKEN = (
@@ -47,6 +50,11 @@ _BROKEN = (
 )
 _PLACE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
+# Number formats by their number (ECMA-376 18.8.30, with the Chinese ones), and what is no code in one that is spelt out.
+_DATES = frozenset(map(str, (*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59))))
+_PERCENTAGES = frozenset(("9", "10"))
+_NO_CODE = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?![hms]+\])[^\]]*\]', re.IGNORECASE)
+_DAY_ZERO, _LAST_DAY = datetime(1899, 12, 30), 2_958_465
 
 WORDS: Mapping[str, str] = {
     "size": "工作簿超过 {} MB。请去掉其中的图片和用不到的工作表后再试。",
@@ -86,11 +94,14 @@ class Extent:
 
 FORM = Extent(2000, 64, 8_000)
 FIRST = ""  # as a name: the first sheet, whatever it is called
+Look = Literal["plain", "date", "percentage"]  # how a style shows a figure
 
 
 @dataclass(frozen=True, slots=True)
 class RawCell:
-    """A cell as the file has it. ``formula``: its text is the value a spreadsheet last calculated, "" if none is stored."""
+    """A cell as people see it: 2024-05-01 and 12%, not 45413 and 0.12. ``formula``: the text is the value a spreadsheet last
+    calculated, "" if none is stored.
+    """
 
     text: str
     kind: Literal["text", "number", "bool", "error"] = "text"
@@ -143,6 +154,7 @@ def parse(content: bytes, names: Iterable[str], extent: Extent = FORM) -> dict[s
         try:
             places = _sheet_places(parts)
             strings: list[str] | None = None
+            looks = _looks(archive)
             found = {}
             for name in names:
                 place = next(iter(places.values()), None) if name == FIRST else places.get(name)
@@ -150,7 +162,7 @@ def parse(content: bytes, names: Iterable[str], extent: Extent = FORM) -> dict[s
                     raise Refusal(WORDS["sheet"].format(name), field="file")
                 if strings is None:
                     strings = _shared_strings(parts)
-                found[name] = _sheet(parts, place, strings, extent)
+                found[name] = _sheet(parts, place, strings, looks, extent)
             return found
         except DefusedXmlException:
             raise _refusal("bomb") from None
@@ -320,21 +332,58 @@ def _shared_strings(parts: _Parts) -> list[str]:
     return strings
 
 
-def _sheet(parts: _Parts, name: str, strings: list[str], extent: Extent) -> Cells:
+def _looks(archive: zipfile.ZipFile) -> list[Look]:
+    """How each style shows a figure; nothing where the styles are broken or without end."""
+    codes: dict[str, str] = {}
+    used: list[str] = []
+    inside = False
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal inside
+        if tag == "numFmt":
+            codes.setdefault(attributes.get("numFmtId", ""), attributes.get("formatCode", ""))
+        elif tag == "cellXfs":
+            inside = True
+        elif tag == "xf" and inside:
+            used.append(attributes.get("numFmtId", ""))
+
+    def end(tag: str) -> None:
+        nonlocal inside
+        inside = inside and tag != "cellXfs"
+
+    try:
+        _Parts(archive, *A_LOOK).parse("xl/styles.xml", start, end)
+    except (Refusal, DefusedXmlException, *_BROKEN):
+        return []
+    known = {number: _look(number, codes.get(number, "")) for number in set(used)}
+    return [known[number] for number in used]
+
+
+def _look(number: str, code: str) -> Look:
+    shown = _NO_CODE.sub("", code)
+    if number in _DATES or re.search("[ymdhs]", shown, re.IGNORECASE):
+        return "date"
+    return "percentage" if number in _PERCENTAGES or "%" in shown else "plain"
+
+
+def _sheet(parts: _Parts, name: str, strings: list[str], looks: list[Look], extent: Extent) -> Cells:
     cells: Cells = {}
     row = column = size = 0
     kind = ""
+    look: Look = "plain"
     formula = False
     gather: list[str] | None = None
     value: list[str] = []
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal row, column, kind, formula, gather
+        nonlocal row, column, kind, look, formula, gather
         if tag == "c":
             row, column = _place(attributes.get("r"), row, column + 1)
             if row > extent.rows or column > extent.columns or len(cells) >= extent.cells:
                 raise Refusal(WORDS["large"].format(extent.rows, extent.columns), field="file")
             kind, formula = attributes.get("t", "n"), False
+            style = attributes.get("s", "0")
+            look = looks[int(style)] if style.isascii() and style.isdigit() and int(style) < len(looks) else "plain"
             value.clear()
         elif tag == "row":
             number = attributes.get("r", "")
@@ -351,7 +400,7 @@ def _sheet(parts: _Parts, name: str, strings: list[str], extent: Extent) -> Cell
         if tag in ("v", "t"):
             gather = None
         elif tag == "c" and (value or formula):
-            cells[row, column] = _cell("".join(value), kind, formula, strings)
+            cells[row, column] = _cell("".join(value), kind, look, formula, strings)
 
     def text(piece: str) -> None:
         nonlocal size
@@ -365,7 +414,7 @@ def _sheet(parts: _Parts, name: str, strings: list[str], extent: Extent) -> Cell
     return cells
 
 
-def _cell(value: str, kind: str, formula: bool, strings: list[str]) -> RawCell:
+def _cell(value: str, kind: str, look: Look, formula: bool, strings: list[str]) -> RawCell:
     if kind == "s":
         return RawCell(strings[_index(value)] if value else "", "text", formula)
     if kind in ("inlineStr", "str"):
@@ -375,7 +424,7 @@ def _cell(value: str, kind: str, formula: bool, strings: list[str]) -> RawCell:
     if kind == "e":
         return RawCell(value.strip(), "error", formula)
     if kind == "n" and value:
-        return RawCell(_number(value), "number", formula)
+        return RawCell(_SHOWN[look](_number(value)), "number", formula)
     return RawCell(value, "text", formula)
 
 
@@ -398,6 +447,30 @@ def _number(value: str) -> str:
         number = Decimal(f"{number:.{_DIGITS - 1}E}")
     text = format(number, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _day(number: str) -> str:
+    """45413 → 2024-05-01, 0.5 → 12:00."""
+    try:
+        days = float(number)
+    except ValueError:
+        return number
+    if not 0 <= days < _LAST_DAY:
+        return number
+    moment = _DAY_ZERO + timedelta(seconds=round(days * 86_400))
+    time = "" if days == int(days) else f"{moment:%H:%M}"
+    return " ".join(part for part in (f"{moment:%Y-%m-%d}" if days >= 1 else "", time) if part) or number
+
+
+def _percentage(number: str) -> str:
+    """0.125 → 12.5%."""
+    try:
+        return f"{_number(str(Decimal(number) * 100))}%"
+    except InvalidOperation:
+        return number
+
+
+_SHOWN: Mapping[Look, Callable[[str], str]] = {"plain": str, "date": _day, "percentage": _percentage}
 
 
 def _place(reference: str | None, row: int, column: int) -> tuple[int, int]:
