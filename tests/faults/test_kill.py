@@ -119,9 +119,12 @@ def test_nothing_answered_is_lost_and_nothing_is_half_done_when_a_process_is_kil
     db.write(audit.record, None, "create_admin", "user", world.admin.user_id)
     book = Book()
     deeds: dict[str, int] = {}
-    lives = (200 if long else 8) if db.is_sqlite else (40 if long else 2)
-    for life in range(lives):
-        said = one_life(db.url, tmp_path / "data", world, f"life {life}")
+    least = (200 if long else 8) if db.is_sqlite else (40 if long else 2)
+    lives = 0
+    while lives < least or not deeds.get("type") or not deeds.get("attach"):  # a busy machine gets as far in more lives
+        lives += 1
+        assert lives <= least + 40, deeds
+        said = one_life(db.url, tmp_path / "data", world, f"life {lives}")
         assert [line.facts["why"] for line in said if line.deed == "gave up"] == []
         for line in said:
             deeds[line.deed] = deeds.get(line.deed, 0) + line.answered
@@ -129,4 +132,3 @@ def test_nothing_answered_is_lost_and_nothing_is_half_done_when_a_process_is_kil
         assert db.read(book.lost) == []
         sound.check(db)
     print(f"killed {lives} times: {book.answers} answers, {deeds}")
-    assert {"type", "attach"} <= {deed for deed, n in deeds.items() if n}
