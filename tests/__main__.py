@@ -16,6 +16,8 @@ CHECKS = (
     ("ruff", "format", "--check", "."),
     ("mypy",),
 )
+# Files are dealt out in the order of ``conftest``: no process gets a plain test after one with a browser.
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def main() -> int:
@@ -27,7 +29,7 @@ def main() -> int:
         print("$ " + " ".join(check), flush=True)
         if subprocess.run([sys.executable, "-m", *check], check=False).returncode:
             return 1
-    return subprocess.run([sys.executable, "-m", "pytest", *sys.argv[1:]], check=False).returncode
+    return subprocess.run([sys.executable, "-m", "pytest", *SIDE_BY_SIDE, *sys.argv[1:]], check=False).returncode
 
 
 if __name__ == "__main__":

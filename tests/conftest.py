@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 
 SPRING = datetime(2025, 3, 20, 10, 0, tzinfo=clock.BEIJING)
 
-# Order: plain tests, then pages, then browsers. Sync Playwright keeps an event loop running in the main thread, after
-# which async tests cannot start one.
-_LAST = ("browser",)
+BROWSER = "browser"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,7 +49,9 @@ def long(request: pytest.FixtureRequest) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: any(item.get_closest_marker(mark) for mark in _LAST))
+    """Files that drive a browser come last: sync Playwright keeps an event loop running, after which async tests cannot start one."""
+    last = {item.path for item in items if item.get_closest_marker(BROWSER)}
+    items.sort(key=lambda item: item.path in last)
 
 
 @pytest.fixture(scope="session")
