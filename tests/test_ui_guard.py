@@ -73,6 +73,44 @@ async def test_a_download_leads_strangers_to_the_sign_in_page(guest: Visitor) ->
         assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/login"), path
 
 
+async def test_an_answer_that_is_no_page_keeps_nothing_in_memory(guest: Visitor) -> None:
+    for path in ("/", "/help", "/nowhere", "/login"):
+        await guest.http_client.get(path)
+    await guest.sign_in("filer")
+    kept = dict(act.house().tabs)
+    assert (await guest.http_client.get("/audit")).status_code == 403
+    assert act.house().tabs == kept
+    assert {tab.client.id for tab in kept.values()} == set(Client.instances)
+
+
+async def test_a_stranger_cannot_fill_the_memory_with_pages(guest: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(act, "MOST_STRANGERS", 3)
+    answers = [await guest.http_client.get("/register") for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert act.CROWDED in answers[-1].text
+    assert len(act.house().tabs) == 3
+    assert (await guest.http_client.get("/login")).status_code == 200
+    await guest.sign_in("filer")
+    assert (await guest.http_client.get("/help")).status_code == 200
+
+
+async def test_of_one_sign_in_the_oldest_page_that_nobody_has_come_for_gives_way(
+    guest: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await guest.sign_in("filer")
+    opened = dict(act.house().tabs)
+    monkeypatch.setattr(act, "MOST_PAGES", len(opened) + 2)
+    for tab in opened.values():
+        tab.awaited = False  # the user is there
+    for _ in range(5):
+        assert (await guest.http_client.get("/help")).status_code == 200
+    assert len(act.house().tabs) == act.MOST_PAGES
+    assert set(opened) <= set(act.house().tabs)
+    for tab in act.house().tabs.values():
+        tab.awaited = False
+    assert (await guest.http_client.get("/help")).status_code == 429
+
+
 async def test_a_wrong_role_reads_why_the_page_is_not_for_it(guest: Visitor) -> None:
     await guest.sign_in("filer")
     answer = await guest.http_client.get("/audit")

@@ -57,6 +57,10 @@ T = TypeVar("T")
 Handler = Callable[P, Awaitable[None]]
 Watcher = Callable[[Any], Any]
 
+MOST_STRANGERS = 100  # pages of an address without a sign-in, open or sent within the last minute
+MOST_PAGES = 300  # pages of one sign-in
+CROWDED = "从您这里打开的页面太多，暂时不能再打开。请关闭不用的页面，一分钟后再试。"
+
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
 log = logging.getLogger("lvce.ui")
@@ -87,6 +91,7 @@ class Tab:
     address: str
     actor: Actor | None
     building: bool = True
+    awaited: bool = True  # no socket has come for it yet
     filings: dict[int, list[Watcher]] = field(default_factory=dict)
     inbox: list[Watcher] = field(default_factory=list)
     returned: list[Callable[[], Any]] = field(default_factory=list)
@@ -147,6 +152,12 @@ def register(spec: Page) -> None:
 
     async def guarded(*, request: Request, **arguments: Any) -> Response | None:
         tab = _open_tab(request)
+        answer = await built(tab, request, arguments)
+        if answer is not None:
+            tab.client.delete()  # no page: no socket will come for it
+        return answer
+
+    async def built(tab: Tab, request: Request, arguments: dict[str, Any]) -> Response | None:
         if wants_request:
             arguments["request"] = request
         if not spec.public:
@@ -159,6 +170,8 @@ def register(spec: Page) -> None:
             if spec.roles is not None and tab.actor.role not in spec.roles:
                 return plain.refused(request, 403, forbidden_words(tab.actor, spec.title))
             arguments["actor"] = tab.actor
+        if not _has_room(tab):
+            return plain.refused(request, 429, CROWDED)
         theme.apply(request, signed_in=not spec.public)
         tab.client.on_exception(failed)
         try:
@@ -501,6 +514,24 @@ def _open_tab(request: Request) -> Tab:
     home.tabs[client.id] = found
     client.on_delete(lambda: _forget(home, found))
     return found
+
+
+def _has_room(new: Tab) -> bool:
+    """Whether one more page may be kept for this sign-in, or for this address (页面数量). Of a sign-in the oldest that
+    nobody has come for gives way; strangers wait, so that a flood of them costs next to nothing."""
+    others = [t for t in house().tabs.values() if t is not new and _holder(t) == _holder(new)]
+    if new.actor is None:
+        return len(others) < MOST_STRANGERS
+    if len(others) < MOST_PAGES:
+        return True
+    given_up = next((t for t in others if t.awaited and not t.building), None)
+    if given_up is not None:
+        given_up.client.delete()
+    return given_up is not None
+
+
+def _holder(found: Tab) -> str | int | None:
+    return found.actor.sign_in_id if found.actor else found.address
 
 
 def _forget(home: _House, found: Tab) -> None:
