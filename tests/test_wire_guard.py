@@ -11,7 +11,7 @@ import re
 
 import aiohttp
 import pytest
-from nicegui import nicegui
+from nicegui import __version__, nicegui
 
 from services.settings import SettingsError, from_env
 from tests.wire import WirePage
@@ -145,6 +145,33 @@ async def test_an_event_called_connect_binds_nothing(served: Served, http: aioht
     async with victim:
         await victim.connect()
         await write(served, 0, victim, "22002")
+
+
+async def test_a_page_keeps_few_sockets(
+    served: Served, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lost connection is noticed late, so there may be two at a time; a thousand there may not."""
+    monkeypatch.setattr("tests.wire.uuid.uuid4", lambda: "one tab")
+    pages = [page_of(http, served, 0) for _ in range(wire.MOST_SOCKETS + 1)]
+    await pages[0].fetch(served.paths[0])
+    for page in pages:
+        page.query, page.elements = pages[0].query, pages[0].elements
+        await page.connect()
+    await asyncio.wait_for(pages[0].closed.wait(), 5)
+    await write(served, 0, pages[-1], "22004")
+    assert [page.closed.is_set() for page in pages] == [True, False, False, False]
+    for page in pages:
+        await page.close()
+
+
+async def test_a_connection_that_never_says_whose_it_is_does_not_stay(
+    served: Served, http: aiohttp.ClientSession
+) -> None:
+    url = f"{served.base}/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+    async with http.ws_connect(url, headers=headers_of(served, 0)) as line:
+        assert str((await line.receive()).data).startswith("0")
+        answer = await asyncio.wait_for(line.receive(), 4 * wire.GREETING_SECONDS)
+        assert answer.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.TEXT)
 
 
 # --- malformed frames -------------------------------------------------------------------------------------------------
@@ -365,9 +392,32 @@ async def test_a_name_that_is_not_ours_gets_nothing(served: Served, http: aiohtt
     async with http.get(f"{served.base}/login", headers={"Host": "evil.example"}) as answer:
         assert answer.status == 400
         assert "LVCE_ALLOWED_HOSTS" in await answer.text()
+    for host in (
+        "127.0.0.1/evil",
+        "localhost#x",
+        "localhost?x",
+        "localhost:99999",
+        "a@localhost",
+        "127.0.0.1:8080:1",
+        "",
+    ):
+        async with http.get(f"{served.base}/healthz", headers={"Host": host}) as answer:
+            assert answer.status == 400, host
     for host in ("localhost", "127.0.0.1:80", "[::1]:8080", "192.0.2.7"):
         async with http.get(f"{served.base}/healthz", headers={"Host": host}) as answer:
             assert answer.status == 200
+
+
+@pytest.mark.parametrize("path", ["/login", "/healthz", "/help", "/static/app.css", "/nowhere"])
+async def test_who_asks_for_the_headers_alone_gets_them(served: Served, http: aiohttp.ClientSession, path: str) -> None:
+    said = headers_of(served, 0)
+    async with (
+        http.get(served.base + path, headers=said, allow_redirects=False) as whole,
+        http.head(served.base + path, headers=said, allow_redirects=False) as headers,
+    ):
+        assert headers.status == whole.status
+        assert set(headers.headers) == set(whole.headers)
+        assert await headers.read() == b""
 
 
 async def test_the_names_a_deployment_is_given_are_ours(behind: Served, http: aiohttp.ClientSession) -> None:
@@ -454,7 +504,7 @@ async def test_every_answer_carries_the_headers(served: Served, http: aiohttp.Cl
         assert "frame-ancestors 'none'" in policy
         assert "object-src 'none'" in policy
         assert "Server" not in answer.headers
-    for answer in answers[:6]:
+    for answer in (*answers[:6], await asked("GET", f"/_nicegui/{__version__}/components/nothing")):
         assert answer.headers["Cache-Control"] == "no-store", answer.url
 
 

@@ -120,6 +120,8 @@ class Guard:
         if kind not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        if scope.get("method") == "HEAD":
+            scope = {**scope, "method": "GET"}  # the same answer, of which the server leaves the body out
         self._forwarded(scope)
         headers = Headers(scope=scope)
         path = scope["path"]
@@ -200,10 +202,12 @@ class Guard:
 
     def _ours(self, host: str) -> bool:
         try:
-            name = urlsplit(f"//{host}").hostname or ""
+            parts = urlsplit(f"//{host}")
+            whole = parts.netloc == host and "@" not in host and (parts.port or 80) > 0
         except ValueError:
             return False
-        return name in self.hosts or _is_address(name)
+        name = parts.hostname or ""
+        return whole and (name in self.hosts or _is_address(name))
 
     def _same_origin(self, headers: Headers, host: str, *, needed: bool) -> bool:
         """Sent by a page of ours (同源检查); browsers name the origin of every socket and of everything that changes something."""
@@ -259,7 +263,9 @@ def _complete(message: MutableMapping[str, Any], scope: Scope, *, kept: bool) ->
     if "mark" in scope and "X-NiceGUI-Content" in headers:  # a page, whose socket has to come with it
         flags = "; HttpOnly; SameSite=Lax; Path=/" + ("; Secure" if secure(scope) else "")
         headers.append("Set-Cookie", f"{cookie_name(scope, DEVICE)}={scope['mark']}{flags}")
-    if not kept:
+    if message["status"] >= 400:
+        headers["Cache-Control"] = "no-store"  # what was missing once may be there tomorrow
+    elif not kept:
         headers.setdefault("Cache-Control", "no-store")
 
 

@@ -30,6 +30,8 @@ MOST_ARGUMENTS = 20
 FRAMES_A_SECOND = 100  # of one socket; nobody types so fast, and what is above waits
 MOST_AT_ONCE = 1000  # frames that need not wait: a page that was away catches up
 LONGEST_LOG = 300
+MOST_SOCKETS = 3  # of one page: one, and those of lost connections that have not timed out yet
+GREETING_SECONDS = 5.0  # so long a connection may take to say which page it belongs to
 PARTING_SECONDS = 0.5  # a revoked page has this long to be told where to go
 
 # The words NiceGUI itself looks for in a refusal: its page then loads again, and with it comes the sign-in page.
@@ -59,6 +61,7 @@ def install() -> None:
         raise RuntimeError(f"NiceGUI's socket handlers have changed: {sorted(sio.handlers['/'])}")
     for name, handler in HANDLERS.items():
         sio.on(name, handler)
+    sio.eio.on("connect", _opened)
     sio.eio.on("message", _frame)
     sio.eio.cors_allowed_origins = []  # the guard has looked at the origin; nobody else's page may read an answer
     act.house().cut = _cut_page
@@ -75,6 +78,17 @@ def owns(session: str, token: str) -> bool:
     return page is not None and page.token == token  # signed in again meanwhile
 
 
+async def _opened(session: str, environ: dict[str, Any]) -> Any:
+    """A connection that never says whose it is does not stay (无主连接)."""
+
+    def look() -> None:
+        if sio.manager.sid_from_eio_sid(session, "/") is None:
+            background_tasks.create(_cut(session), name="cut off a socket")
+
+    asyncio.get_running_loop().call_later(GREETING_SECONDS, look)
+    return await sio._handle_eio_connect(session, environ)
+
+
 async def _connect(sid: str, environ: dict[str, Any], _: object = None) -> None:
     if environ is not sio.get_environ(sid):  # an event that calls itself "connect"
         _count(sid)
@@ -87,7 +101,10 @@ async def _connect(sid: str, environ: dict[str, Any], _: object = None) -> None:
             log.warning("socket from another browser refused")
         _cut_soon(sid)
         raise Refused(RELOAD)
+    for older in [known for known, owner in _pages.items() if owner is page][: 1 - MOST_SOCKETS]:
+        _cut_soon(older)
     _pages[sid] = page
+    page.awaited = False
     try:
         await nicegui._on_connect(sid, environ)
     except Exception as error:
