@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from sqlmodel import Session, col, select
 
-from models import AuditLine, Filing, Message, Organisation, RosterBatch, RosterEntry, TemplateCopy
+from models import AuditLine, Filing, Message, Organisation, RosterBatch, RosterEntry, Setting, TemplateCopy
 from models.enums import FilingStatus, Form, Level, OrgKind, OrgStatus, Role, Tier
 from services import audit, clock
 from services.accounts import offices, organisations, sessions
@@ -282,8 +282,23 @@ def test_a_region_proposes_its_own_offices(db: Database, world: World) -> None:
     orgs = world.orgs
     assert offered.picked == Picked(orgs["province"], orgs["city"], orgs["county"])
     assert offered.required == {Tier.PROVINCE, Tier.CITY, Tier.COUNTY}
-    assert offered.path == ("天河区科技工业和信息化局", "广州市工业和信息化局", "广东省工业和信息化厅")
+    assert offered.path == (
+        "天河区科技工业和信息化局",
+        "广州市工业和信息化局",
+        "广东省工业和信息化厅",
+        "工业和信息化部",
+    )
     assert [c.name for c in offered.groups] == ["华岭能源集团有限公司"]
+
+
+def test_the_way_that_is_announced_ends_at_the_last_tier_of_the_deployment(db: Database, world: World) -> None:
+    def ends(s: Session, last: str) -> tuple[str, ...]:
+        s.add(Setting(name="top_tier", value=last, set_at=clock.now()))
+        s.flush()
+        return offices.superiors(s, "440106").path
+
+    assert db.write(ends, "city") == ("天河区科技工业和信息化局", "广州市工业和信息化局")
+    assert db.write(ends, "province")[-1] == "广东省工业和信息化厅"
 
 
 def test_offices_of_other_regions_are_chosen_level_by_level(db: Database, world: World) -> None:

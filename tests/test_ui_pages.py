@@ -179,7 +179,9 @@ async def test_two_people_saving_one_profile_do_not_overwrite_each_other(
 async def test_a_unit_corrects_its_superior_level_by_level(as_: As, sqlite_db: Database, sqlite_world: World) -> None:
     guest = await as_("filer")
     await guest.open("/profile")
-    await guest.should_see("上报后依次由天河区科技工业和信息化局 → 广州市工业和信息化局 → 广东省工业和信息化厅审核。")
+    await guest.should_see(
+        "上报后依次由天河区科技工业和信息化局 → 广州市工业和信息化局 → 广东省工业和信息化厅 → 工业和信息化部审核。"
+    )
     (city,), (county,) = (guest.find(kind=ui.select, content=f"{w}主管部门").elements for w in ("市", "县/区"))
     assert "不选" not in county.options.values(), "its county cannot be left out"
     city.value = sqlite_world.orgs["far_city"]

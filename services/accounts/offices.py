@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from models import Message, Organisation, RosterEntry, Step, User
 from models.enums import AUTHORITY_ROLES, OrgKind, OrgStatus, Role, Tier
-from services import audit, clock
+from services import audit, clock, policy
 from services.accounts import contacts
 from services.accounts.views import (
     Choice,
@@ -25,7 +25,7 @@ from services.actors import Actor
 from services.errors import Conflict, NotFound, Refusal
 from services.forms import names, reference
 from services.permissions import Place, Power, allowed, authorize, in_region, place_of, region_scope
-from services.workflow.routes import SEPARATE_CITIES
+from services.workflow.routes import SEPARATE_CITIES, Chosen, Superior, has_superior, route
 
 _LEVELS = {Tier.PROVINCE: 1, Tier.CITY: 2, Tier.COUNTY: 3}
 _TIERS = (Tier.PROVINCE, Tier.CITY, Tier.COUNTY)
@@ -89,12 +89,31 @@ def superiors(s: Session, region_code: str, picked: Picked = NOBODY, fill: Colle
         tuple(map(_choice, groups)),
         Picked(*(o.id if o else None for o in (*chosen.values(), group))),
         frozenset(required),
-        tuple(o.name for o in (county, city, group or province) if o is not None),
+        _path(s, region_code, county, city, province, group),
         tuple(o.name for o in elsewhere),
         f"{SEPARATE_CITIES[city.region_code[:4]]}是计划单列市，市审核后直接报工业和信息化部。"
         if city and _separate(city)
         else "",
     )
+
+
+def _path(
+    s: Session,
+    region_code: str,
+    county: Organisation | None,
+    city: Organisation | None,
+    province: Organisation | None,
+    group: Organisation | None,
+) -> tuple[str, ...]:
+    """Who reviews, in this order, up to the last tier of this deployment; nobody if the ministry alone is left."""
+    ministry = next(iter(_active(s, Organisation.kind == OrgKind.MINISTRY)), None)
+    chosen = Chosen(region_code, *(_superior(o) for o in (county, city, province, group, ministry)))
+    legs = route(chosen, policy.top_tier(s))
+    return tuple(leg.authority.name for leg in legs if leg.authority) if has_superior(legs) else ()
+
+
+def _superior(office: Organisation | None) -> Superior | None:
+    return Superior(office.id or 0, office.name, office.region_code) if office else None
 
 
 def _separate(office: Organisation | None) -> bool:
