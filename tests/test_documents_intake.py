@@ -319,6 +319,15 @@ def rewritten(content: bytes, part: str, change: Callable[[str], str]) -> bytes:
     return out.getvalue()
 
 
+def without(content: bytes, part: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            if name != part:
+                new.writestr(name, old.read(name))
+    return out.getvalue()
+
+
 def added(content: bytes, name: str, body: bytes) -> bytes:
     out = io.BytesIO(content)
     with zipfile.ZipFile(out, "a", zipfile.ZIP_DEFLATED) as parts:
@@ -376,6 +385,9 @@ HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     ),
     "text without end": (lambda c: beside(c, "<x>" + "\n".join(map(str, range(500_000))) + "</x>"), "异常"),
     "comments without end": (lambda c: beside(c, "".join(f"<!--{n}-->" for n in range(200_000))), "异常"),
+    "lines without end": (lambda c: beside(c, "<x>" + "\n" * 900_000 + "</x>"), "异常"),
+    "references without end": (lambda c: beside(c, "<x>" + "&#49;" * 200_000 + "</x>"), "异常"),
+    "tags in letters that are not counted": (lambda c: _in_other_letters(c), "损坏"),
     "many sheets": (lambda c: rewritten(c, "xl/workbook.xml", _many_sheets), "异常"),
     "many strings": (lambda c: strings_of(c, "".join(f"<si><t>{n}</t></si>" for n in range(60_000))), "异常"),
     "long strings": (lambda c: strings_of(c, f"<si><t>{'绿' * 900_000}</t></si>"), "异常"),
@@ -393,6 +405,11 @@ HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         "没有“动态管理表”",
     ),
 }
+
+
+def _in_other_letters(content: bytes) -> bytes:
+    tags = f"<w>{''.join(f'<x{number}/>' for number in range(100_000))}</w>"
+    return added(without(content, SHEET), SHEET, b'<?xml version="1.0" encoding="cp037"?>' + tags.encode("cp037"))
 
 
 def _many_sheets(xml: str) -> str:
@@ -434,6 +451,13 @@ def test_merges_are_never_looked_at_nor_broken_styles(full: FilingSnapshot, expo
         lambda x: re.sub(r"<mergeCells.*</mergeCells>", f"<mergeCells>{merges}</mergeCells>", x, flags=re.S),
     )
     content = rewritten(content, "xl/styles.xml", lambda _: "<broken")
+    assert previewed(content, full).edits == ()
+
+
+def test_a_number_format_without_end_is_not_looked_at(full: FilingSnapshot, exported: bytes) -> None:
+    code = "[" * 100_000
+    format_ = f'<numFmts><numFmt numFmtId="170" formatCode="{code}"/></numFmts><cellXfs><xf numFmtId="170"/></cellXfs>'
+    content = rewritten(exported, "xl/styles.xml", lambda _: f"<styleSheet>{format_}</styleSheet>")
     assert previewed(content, full).edits == ()
 
 

@@ -33,7 +33,9 @@ MEMORY, CPU_SECONDS, SECONDS = 150 * MB, 5, 20
 MAX_RATIO, RATIO_FROM = 200, MB  # packed 200 times smaller is a bomb, from 1 MB on
 MAX_STRINGS, MAX_CHARACTERS = 40_000, 2_000_000
 MAX_DEPTH = 40
-A_CELL = (256, 10, 5)  # bytes, tags and attributes that are parsed for each cell there may be; a form needs a fifth
+A_CELL = (256, 10, 5)  # bytes, calls and attributes that are parsed for each cell there may be; a form needs a third
+_CALLS = (b"<", b"&", b"\n", b"\r")  # each costs the parser one
+_LONGEST_FORMAT = 255  # characters, as in Excel
 A_LOOK = (250_000, 10_000, 20_000)  # the same of all styles; a form needs a tenth, and beyond it they are not looked at
 _DIGITS = 15  # a spreadsheet keeps no more: 0.30000000000000004 means 0.3
 
@@ -92,7 +94,7 @@ class Extent:
     cells: int
 
 
-FORM = Extent(2000, 64, 8_000)
+FORM = Extent(2000, 64, 6_000)
 FIRST = ""  # as a name: the first sheet, whatever it is called
 Look = Literal["plain", "date", "percentage"]  # how a style shows a figure
 
@@ -223,7 +225,7 @@ class _Parts:
 
     archive: zipfile.ZipFile
     size: int  # bytes
-    tags: int
+    calls: int
     attributes: int
 
     def parse(self, name: str, start: Any, end: Any = None, text: Any = None) -> None:
@@ -237,9 +239,9 @@ class _Parts:
         with self.archive.open(name) as stream:
             xml = stream.read(self.size + 1)
         self.size -= len(xml)
-        self.tags -= xml.count(b"<")
+        self.calls -= sum(map(xml.count, _CALLS))
         self.attributes -= xml.count(b"=")
-        if min(self.size, self.tags, self.attributes) < 0:
+        if min(self.size, self.calls, self.attributes) < 0:
             raise _refusal("bomb")
         return xml
 
@@ -249,6 +251,7 @@ class _Parser(DefusedExpatParser):  # type: ignore[misc]  # it has no types
 
     def __init__(self, start: Any, end: Any, text: Any) -> None:
         super().__init__(forbid_dtd=True)
+        self._source.setEncoding("utf-8")  # whatever a part says of itself: what is counted is what is parsed
         handler = ContentHandler()
         if text:
             handler.characters = text  # type: ignore[method-assign]
@@ -341,7 +344,7 @@ def _looks(archive: zipfile.ZipFile) -> list[Look]:
     def start(tag: str, attributes: dict[str, str]) -> None:
         nonlocal inside
         if tag == "numFmt":
-            codes.setdefault(attributes.get("numFmtId", ""), attributes.get("formatCode", ""))
+            codes.setdefault(attributes.get("numFmtId", ""), attributes.get("formatCode", "")[:_LONGEST_FORMAT])
         elif tag == "cellXfs":
             inside = True
         elif tag == "xf" and inside:
