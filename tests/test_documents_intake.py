@@ -319,15 +319,6 @@ def rewritten(content: bytes, part: str, change: Callable[[str], str]) -> bytes:
     return out.getvalue()
 
 
-def without(content: bytes, part: str) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
-        for name in old.namelist():
-            if name != part:
-                new.writestr(name, old.read(name))
-    return out.getvalue()
-
-
 def added(content: bytes, name: str, body: bytes) -> bytes:
     out = io.BytesIO(content)
     with zipfile.ZipFile(out, "a", zipfile.ZIP_DEFLATED) as parts:
@@ -387,7 +378,6 @@ HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "comments without end": (lambda c: beside(c, "".join(f"<!--{n}-->" for n in range(200_000))), "异常"),
     "lines without end": (lambda c: beside(c, "<x>" + "\n" * 900_000 + "</x>"), "异常"),
     "references without end": (lambda c: beside(c, "<x>" + "&#49;" * 200_000 + "</x>"), "异常"),
-    "tags in letters that are not counted": (lambda c: _in_other_letters(c), "损坏"),
     "many sheets": (lambda c: rewritten(c, "xl/workbook.xml", _many_sheets), "异常"),
     "many strings": (lambda c: strings_of(c, "".join(f"<si><t>{n}</t></si>" for n in range(60_000))), "异常"),
     "long strings": (lambda c: strings_of(c, f"<si><t>{'绿' * 900_000}</t></si>"), "异常"),
@@ -405,11 +395,6 @@ HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         "没有“动态管理表”",
     ),
 }
-
-
-def _in_other_letters(content: bytes) -> bytes:
-    tags = f"<w>{''.join(f'<x{number}/>' for number in range(100_000))}</w>"
-    return added(without(content, SHEET), SHEET, b'<?xml version="1.0" encoding="cp037"?>' + tags.encode("cp037"))
 
 
 def _many_sheets(xml: str) -> str:

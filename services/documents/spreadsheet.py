@@ -251,7 +251,6 @@ class _Parser(DefusedExpatParser):  # type: ignore[misc]  # it has no types
 
     def __init__(self, start: Any, end: Any, text: Any) -> None:
         super().__init__(forbid_dtd=True)
-        self._source.setEncoding("utf-8")  # whatever a part says of itself: what is counted is what is parsed
         handler = ContentHandler()
         if text:
             handler.characters = text  # type: ignore[method-assign]
