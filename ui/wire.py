@@ -9,6 +9,7 @@ socket that keeps at it is cut off; who floods has to wait. Per event this costs
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -203,7 +204,21 @@ def _meant(client: Client, message: Any) -> bool:
                 if arguments and (arguments[0] or "null")[:1] not in begins:
                     raise _Malformed
                 break
+        if isinstance(element, ui.select | ui.radio):
+            return bool(arguments) and _offered(element, json.loads(arguments[0] or "null"))
     return True
+
+
+def _offered(element: ui.select | ui.radio, picked: Any) -> bool:
+    """Whether these are numbers of what it offers (选项), as it tells them; False when the offer has changed meanwhile."""
+    if isinstance(element, ui.select):
+        several = picked if element.multiple and isinstance(picked, list) else [picked]
+        numbers = [one["value"] for one in several if one is not None]
+    else:
+        numbers = [picked]
+    if not all(type(number) is int for number in numbers):
+        raise _Malformed
+    return all(0 <= number < len(element.options) for number in numbers)
 
 
 # --- frames -----------------------------------------------------------------------------------------------------------
