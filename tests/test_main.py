@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import random
 import socket
 import sqlite3
 import subprocess
@@ -287,6 +288,22 @@ def test_a_flipped_byte_is_refused_by_name(run: Said, demo_copy: Path, tmp_path:
     assert code == 1
     assert path.name in err
     assert not (tmp_path / "elsewhere" / "lvce.sqlite3").exists()
+
+
+def test_each_of_50_flipped_bits_is_refused_by_the_name_of_its_file(run: Said, demo_copy: Path, tmp_path: Path) -> None:
+    run(demo_copy, "backup", str(tmp_path / "saved"))
+    rng = random.Random(20250320)
+    kept = sorted(p for p in (tmp_path / "saved").rglob("*") if p.is_file())
+    for _ in range(50):
+        path = rng.choice(kept)
+        content = path.read_bytes()
+        place = rng.randrange(len(content))
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1 << rng.randrange(8)]) + content[place + 1 :])
+        code, _, err = run(tmp_path / "elsewhere", "restore", str(tmp_path / "saved"))
+        assert (code, path.name.removesuffix(".sha256").removesuffix(".json") in err) == (1, True), (path, place)
+        assert not (tmp_path / "elsewhere" / "lvce.sqlite3").exists()
+        path.write_bytes(content)
+    assert run(tmp_path / "elsewhere", "restore", str(tmp_path / "saved"))[0] == 0
 
 
 def test_a_missing_and_an_extra_file_are_named(run: Said, demo_copy: Path, tmp_path: Path) -> None:

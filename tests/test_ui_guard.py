@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +22,7 @@ from services.db import Database
 from tests.conftest import World
 from tests.ui_kit import PASSWORD, Visitor, served, until, visitor
 from ui import act
+from ui.pages import login
 
 OPEN_TO_ALL = {
     "/login",
@@ -254,6 +256,39 @@ async def test_passwords_are_hashed_off_the_event_loop_whichever_way_they_come(
     assert {name for name, _ in threads} == {"matches", "hashed"}
     assert len(threads) >= 7
     assert not any(on_loop for _, on_loop in threads)
+
+
+async def test_a_crowd_at_the_door_is_told_so_and_keeps_nobody_inside_waiting(
+    guest: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits for a hash is bounded; who is signed in reads, and has papers drawn, meanwhile."""
+    await guest.sign_in("filer")
+    released, begun = threading.Event(), threading.Event()
+    right = passwords.matches
+
+    def held(password: str, known: str | None) -> bool:
+        begun.set()
+        released.wait(10)
+        return right(password, known)
+
+    monkeypatch.setattr(passwords, "matches", held)
+    monkeypatch.setattr(login, "MOST_WAITING", 8)
+    async with visitor() as crowd:
+        form = {"username": "signer", "password": PASSWORD}
+        knocks = [asyncio.create_task(crowd.http_client.post("/auth/login", data=form)) for _ in range(8)]
+        try:
+            await until(lambda: begun.is_set() and login._waiting == 8)
+            refused = await crowd.http_client.post("/auth/login", data=form)
+            assert (refused.status_code, "登录的人很多" in refused.text) == (503, True)
+            assert (await guest.http_client.get("/help")).status_code == 200
+            assert (await guest.http_client.get("/download/roster-template")).status_code == 200
+        finally:
+            released.set()
+        answers = [answer.status_code for answer in await asyncio.gather(*knocks)]
+        assert set(answers) <= {303, 429}
+        assert 303 in answers
+        assert (await crowd.http_client.post("/auth/login", data=form)).status_code == 303
+    assert login._waiting == 0
 
 
 async def test_a_role_that_must_use_a_code_sets_it_up_before_anything_else(
