@@ -126,3 +126,19 @@ def test_whatever_the_keyboard_reaches_on_a_list_shows_that_it_has_the_focus(hou
             assert style == "solid", page.evaluate("document.activeElement.outerHTML")
             seen.add(kind)
     assert seen == {"A", "BUTTON"}
+
+
+def test_a_double_click_opens_one_dialog_that_a_click_beside_it_leaves_open(house: House, visit: Any) -> None:
+    page = visit(house.account("FILER", "广州南粤"))
+    page.goto(LIST)
+    delete = page.get_by_role("button", name="删除", exact=True).first
+    asked = page.get_by_role("dialog")
+    delete.dblclick()
+    expect(asked.get_by_role("textbox").last).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(asked).to_have_count(0)
+    delete.click()
+    expect(asked.get_by_role("textbox")).to_be_focused()
+    page.mouse.click(20, 400)
+    page.keyboard.type("删除")
+    expect(asked.get_by_role("textbox")).to_have_value("删除")

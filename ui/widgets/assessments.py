@@ -102,7 +102,7 @@ class Assessments:
         rows = dict(await self.rows())
         attached = self.attached
         lines: list[tuple[ui.select, ui.textarea]] = []
-        with dialogs.dialog("登记现场评估", wide=True, typed=True) as box:
+        with dialogs.dialog("登记现场评估", wide=True) as box:
             when = ui.input("现场评估日期", value=clock.today().isoformat()).props("type=date").classes("lv-wide")
             people = ui.input("评估人员（姓名、单位）").props("maxlength=300").classes("lv-wide")
             self.drafts.bind(people, "assess.people")
@@ -166,7 +166,7 @@ class Assessments:
         """提出动态调整意见: 保留, 变更, 整改 or 移出, with the articles it rests on."""
         assert self.view is not None
         articles = self.view.articles
-        with dialogs.dialog("提出动态调整意见", wide=True, typed=True) as box:
+        with dialogs.dialog("提出动态调整意见", wide=True) as box:
             kind = ui.radio({a.value: a.caption for a in Adjustment}, value=Adjustment.KEEP.value).props("inline")
             ui.label("引用条款（填报内容支持的条款排在前面）").classes("lv-strong")
             listed = ui.element("div").classes("lv-articles")

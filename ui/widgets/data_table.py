@@ -10,12 +10,14 @@ only of rows and words that were shown and enabled.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from nicegui import events, ui
+
+from ui import act
 
 COMPONENT = Path(__file__).parents[2] / "assets" / "static" / "data_table.js"
 
@@ -64,7 +66,7 @@ class DataTable(ui.element, component=COMPONENT):
         self._on_act, self._on_sort = on_act, on_sort
         self._offered: dict[tuple[str, str], Any] = {}
         self.shown: tuple[Mapping[str, Any], ...] = ()
-        self.on("act", self._act)
+        self.on("act", act.busy(self._act))  # a second click opens no second dialog
         self.on("sort", self._sort)
 
     def show(self, rows: Iterable[Mapping[str, Any]], *, sort: str = "", descending: bool = False) -> None:
@@ -81,11 +83,12 @@ class DataTable(ui.element, component=COMPONENT):
             self._props["sort"], self._props["descending"] = sort, descending
         self.update()
 
-    def _act(self, e: events.GenericEventArguments) -> Any:
+    async def _act(self, e: events.GenericEventArguments) -> None:
         match e.args:
             case {"id": int() | str() as row_id, "word": str(word)} if (str(row_id), word) in self._offered:
-                return self._on_act(self._offered[str(row_id), word], word) if self._on_act else None
-        return None
+                under_way = self._on_act(self._offered[str(row_id), word], word) if self._on_act else None
+                if isinstance(under_way, Awaitable):
+                    await under_way
 
     def _sort(self, e: events.GenericEventArguments) -> Any:
         known = isinstance(e.args, str) and any(head.sort == e.args for head in self.heads)

@@ -213,7 +213,7 @@ class Decision:
     async def transfer(self) -> None:
         """转送 to the office that it should have gone to."""
         offices = dict(await act.read(decisions.offices_for_transfer, self.view.head.id))
-        with dialogs.dialog(f"转送“{self.view.head.unit_name}”的动态管理表", typed=True) as box:
+        with dialogs.dialog(f"转送“{self.view.head.unit_name}”的动态管理表") as box:
             ui.label(
                 "上报的主管部门不对时，可转送给同级的另一个主管部门审核；申报单位填写的内容和单位信息不变。"
             ).classes("lv-dialog-text")
@@ -258,7 +258,7 @@ class _SendBack:
 
     async def ask(self) -> None:
         head, view = self.view.head, self.view
-        with dialogs.dialog(f"退回“{head.unit_name}”{head.year}年度动态管理表", wide=True, typed=True) as box:
+        with dialogs.dialog(f"退回“{head.unit_name}”{head.year}年度动态管理表", wide=True) as box:
             self.to = ui.radio(
                 {"unit": "退回申报单位，由其修改或回答后重新上报"}
                 | ({"below": f"退回下一级（{view.below}）重新审核"} if view.below else {}),

@@ -20,18 +20,15 @@ _TO_BUTTON = "() => document.activeElement?.closest?.('button')?.focus()"
 
 
 @contextmanager
-def dialog(title: str, *, wide: bool = False, persistent: bool = False, typed: bool = False) -> Iterator[ui.dialog]:
+def dialog(title: str, *, wide: bool = False, persistent: bool = False) -> Iterator[ui.dialog]:
     """An open dialog with our title; whatever is drawn inside lands in its body. Deletes itself once it is closed.
 
-    ``persistent``: closed by its own buttons only. ``typed``: one that takes some writing is not closed by a click
-    beside it, but by Esc; its caller keeps what was typed.
+    No click beside it closes it, such as the second of a double click, but Esc does; ``persistent``: only its own buttons.
     """
     look = "lv-dialog" + (" lv-dialog-wide" if wide else "")
     # In the page itself: the place of the clicked button may be drawn anew while the dialog is open.
     with context.client.layout, ui.dialog(value=True) as box, ui.card().classes(look) as card:
-        box.props("persistent" if persistent else "no-backdrop-dismiss" if typed else "").props(
-            "role=dialog aria-modal=true"
-        )
+        box.props("persistent" if persistent else "no-backdrop-dismiss").props("role=dialog aria-modal=true")
         box.on("hide", box.delete)
         box.on("hide", js_handler=_TO_BUTTON)
         card.props["aria-label"] = title

@@ -150,7 +150,7 @@ async def ask(
 
     ``kept``: where a draft of the words lies until they are sent.
     """
-    with dialogs.dialog(title, typed=long) as box:
+    with dialogs.dialog(title) as box:
         ui.label(consequence).classes("lv-dialog-text")
         words = (ui.textarea(label) if long else ui.input(label)).props("autofocus").classes("lv-wide")
         if kept:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from nicegui import events, ui
 from models.enums import TIERS, Action, FilingStatus, StepStatus
 from services import clock
 from services.filings.views import ActionView, FilingRow, StepView
-from ui import words
+from ui import act, words
 from ui.widgets import notices
 
 COMPONENT = Path(__file__).parents[2] / "assets" / "static" / "tier_table.js"
@@ -63,7 +63,7 @@ class TierTable(ui.element, component=COMPONENT):
         self,
         *,
         label: str,
-        on_act: Callable[[int, Action], Any],
+        on_act: Callable[[int, Action], Awaitable[None]],
         on_sort: Callable[[str], Any],
         on_picked: Callable[[list[int]], Any] | None = None,
     ) -> None:
@@ -71,7 +71,7 @@ class TierTable(ui.element, component=COMPONENT):
         self._props.update(rowsJson="[]", columnsJson="[]", label=label, selectable=False, busy=False)
         self._on_act, self._on_sort, self._on_picked = on_act, on_sort, on_picked
         self._ids: frozenset[int] = frozenset()
-        self.on("act", self._act)
+        self.on("act", act.busy(self._act))  # a second click opens no second dialog
         self.on("sort", self._sort)
         self.on("refused", lambda e: notices.show("warning", str(e.args)[:300]))
         if on_picked:
@@ -91,11 +91,10 @@ class TierTable(ui.element, component=COMPONENT):
             self._props["descending"] = descending
         self.update()
 
-    def _act(self, e: events.GenericEventArguments) -> Any:
+    async def _act(self, e: events.GenericEventArguments) -> None:
         match e.args:
             case {"id": int(filing_id), "action": str(word)} if filing_id in self._ids and word in BY_WORD:
-                return self._on_act(filing_id, BY_WORD[word])
-        return None
+                await self._on_act(filing_id, BY_WORD[word])
 
     def _sort(self, e: events.GenericEventArguments) -> Any:
         return self._on_sort(e.args) if isinstance(e.args, str) else None
