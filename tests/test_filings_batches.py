@@ -6,6 +6,7 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from models import AuditLine, Message
-from models.enums import Form
+from models.enums import Form, Role
 from services.actors import Actor
 from services.db import Database
 from services.documents import pdf
@@ -72,13 +73,13 @@ def filings(db: Database, world: World) -> dict[str, int]:
 
 def done(house: House, actor: Actor, view: BatchView) -> BatchView:
     assert house.over.wait(60)
-    return house.look(actor.user_id, view.id)
+    return house.look(batches.owner(actor), view.id)
 
 
 def content(house: House, actor: Actor, view: BatchView) -> bytes:
     over = done(house, actor, view)
     assert (over.stage, over.message) == ("ready", "")
-    return house.result(actor.user_id, view.id)[1].read_bytes()
+    return house.result(batches.owner(actor), view.id)[1].read_bytes()
 
 
 def messages(db: Database) -> list[Message]:
@@ -183,12 +184,23 @@ def test_where_nothing_is_left_the_export_fails_and_says_so(
 def test_a_cancelled_export_sends_no_message(db: Database, world: World, house: House, filings: dict[str, int]) -> None:
     house.begin.clear()
     view = start(db, world.city, house, "long")
-    house.cancel(world.city.user_id, view.id)
+    house.cancel(batches.owner(world.city), view.id)
     house.begin.set()
     assert done(house, world.city, view).stage == "cancelled"
     assert messages(db) == []
     with pytest.raises(NotFound):
-        house.result(world.county.user_id, view.id)
+        house.result(batches.owner(world.county), view.id)
+
+
+def test_what_was_made_with_rights_that_are_gone_is_not_given_out(
+    db: Database, world: World, house: House, filings: dict[str, int]
+) -> None:
+    view = start(db, world.city, house, "pdf")
+    assert content(house, world.city, view)
+    for now in (replace(world.city, role=Role.ADMIN), replace(world.city, region_code=world.county.region_code)):
+        assert house.mine(batches.owner(now)) == ()
+        with pytest.raises(NotFound):
+            house.result(batches.owner(now), view.id)
 
 
 def test_a_unit_exports_no_list_and_an_office_nothing_that_is_not_there(

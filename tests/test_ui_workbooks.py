@@ -15,7 +15,7 @@ from nicegui.elements.upload_files import SmallFileUpload
 
 from services.db import Database
 from services.documents import excel
-from services.filings import desk, snapshots
+from services.filings import batches, desk, snapshots
 from tests import filing_kit
 from tests.conftest import World
 from tests.filling import opened, put, type_in
@@ -179,9 +179,9 @@ async def test_an_office_exports_its_list_and_fetches_it(guest: Visitor, house: 
     await guest.should_see("当前筛选结果：1 份")
     guest.button("开始导出").click()
     await guest.should_see("导出任务")
-    await until(lambda: any(v.stage == "ready" for v in exports.house().mine(sqlite_world.county.user_id)), 30)
+    await until(lambda: any(v.stage == "ready" for v in exports.house().mine(batches.owner(sqlite_world.county))), 30)
     await guest.should_see("已生成，请在“导出任务”中下载", retries=100)
-    (view,) = exports.house().mine(sqlite_world.county.user_id)
+    (view,) = exports.house().mine(batches.owner(sqlite_world.county))
     answer = await guest.http_client.get(f"/download/batch/{view.id}")
     assert answer.headers["content-type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as found:
@@ -197,8 +197,8 @@ async def test_nobody_else_fetches_an_export(guest: Visitor, house: Database, sq
     def work(ticket: Any) -> None:
         ticket.path.write_bytes(b"secret")
 
-    view = made.start(sqlite_world.county.user_id, "导出", "表.csv", work)
-    await until(lambda: made.look(sqlite_world.county.user_id, view.id).is_over)
+    view = made.start(batches.owner(sqlite_world.county), "导出", "表.csv", work)
+    await until(lambda: made.look(batches.owner(sqlite_world.county), view.id).is_over)
     await guest.sign_in("city")
     answer = await guest.http_client.get(f"/download/batch/{view.id}")
     assert answer.status_code == 404 and b"secret" not in answer.content
@@ -229,8 +229,8 @@ async def test_the_summary_asks_for_indicators(guest: Visitor, house: Database, 
     await guest.should_see("请至少选择一个指标")
     fields.value = ["gross_output"]
     guest.button("开始导出").click()
-    await until(lambda: any(v.stage == "ready" for v in exports.house().mine(sqlite_world.county.user_id)), 30)
-    (view,) = exports.house().mine(sqlite_world.county.user_id)
+    await until(lambda: any(v.stage == "ready" for v in exports.house().mine(batches.owner(sqlite_world.county))), 30)
+    (view,) = exports.house().mine(batches.owner(sqlite_world.county))
     answer = await guest.http_client.get(f"/download/batch/{view.id}")
     sheet_ = openpyxl.load_workbook(io.BytesIO(answer.content)).active
     assert [cell.value for cell in sheet_[1]][-3:] == [f"工业总产值 {year}年（万元）" for year in (2022, 2023, 2024)]

@@ -1,6 +1,6 @@
 """Batches (批量导出): many forms as one zip, a 汇总表 of any length. In the background, two at a time, with progress and cancel.
 
-A batch belongs to a person. Its work runs in child processes of low priority, so that pages stay fast; what is ready lies in
+A batch belongs to a person with the rights of that moment. Its work runs in child processes of low priority, so that pages stay fast; what is ready lies in
 a folder until it is fetched or a day has passed. A restart of the server ends all batches: they are asked for again.
 """
 
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -84,7 +84,7 @@ class Ticket:
 @dataclass(slots=True)
 class _Batch:
     view: BatchView
-    owner: int
+    owner: Hashable
     path: Path
     stop: Event = field(default_factory=Event)
 
@@ -105,7 +105,7 @@ class Batches:
         self._lock = Lock()
         self._batches: dict[str, _Batch] = {}
 
-    def start(self, owner: int, title: str, file_name: str, work: Work, told: Told | None = None) -> BatchView:
+    def start(self, owner: Hashable, title: str, file_name: str, work: Work, told: Told | None = None) -> BatchView:
         """Queue a batch; ``told`` is called in the background thread when it is over. Raises Refusal if too many wait."""
         self._forget_old()
         waiting = [batch for batch in self._of(owner) if not batch.view.is_over]
@@ -119,14 +119,14 @@ class Batches:
         self._threads.submit(self._run, batch, work, told)
         return view
 
-    def mine(self, owner: int) -> tuple[BatchView, ...]:
+    def mine(self, owner: Hashable) -> tuple[BatchView, ...]:
         """Newest first."""
         return tuple(batch.view for batch in reversed(self._of(owner)))
 
-    def look(self, owner: int, id_: str) -> BatchView:
+    def look(self, owner: Hashable, id_: str) -> BatchView:
         return self._find(owner, id_).view
 
-    def cancel(self, owner: int, id_: str) -> BatchView:
+    def cancel(self, owner: Hashable, id_: str) -> BatchView:
         """Stop it, or throw away what is ready."""
         batch = self._find(owner, id_)
         batch.stop.set()
@@ -135,7 +135,7 @@ class Batches:
             batch.path.unlink(missing_ok=True)
         return batch.view
 
-    def result(self, owner: int, id_: str) -> tuple[str, Path]:
+    def result(self, owner: Hashable, id_: str) -> tuple[str, Path]:
         """File name and place of what is ready; raises :class:`Refusal` while it is not."""
         batch = self._find(owner, id_)
         if batch.view.stage != "ready":
@@ -175,11 +175,11 @@ class Batches:
             if told is not None and batch.view.is_over:
                 told(batch.view)
 
-    def _of(self, owner: int) -> list[_Batch]:
+    def _of(self, owner: Hashable) -> list[_Batch]:
         with self._lock:
             return [batch for batch in self._batches.values() if batch.owner == owner]
 
-    def _find(self, owner: int, id_: str) -> _Batch:
+    def _find(self, owner: Hashable, id_: str) -> _Batch:
         batch = self._batches.get(id_)
         if batch is None or batch.owner != owner:
             raise NotFound

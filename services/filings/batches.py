@@ -6,7 +6,7 @@ Only what was 上报 is exported: the version under way, never the working figur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
@@ -91,6 +91,11 @@ def select_filings(s: Session, actor: Actor, query: ListQuery, picked: Sequence[
     return Selection(ids, len(found) - len(ids))
 
 
+def owner(actor: Actor) -> Hashable:
+    """To whom a batch belongs: the person as long as his rights are those with which it was made."""
+    return actor.user_id, actor.role, actor.organisation_id, actor.region_code
+
+
 def start(
     db: Database,
     actor: Actor,
@@ -114,11 +119,11 @@ def start(
     title = f"{query.year}年度{query.form.caption}{KINDS[kind]}（{len(chosen.ids):,} 份）"
     suffix = "zip" if kind == "pdf" else ending
     name = f"{query.year}年度{query.form.caption}{KINDS[kind]}{clock.local(clock.now()):%m%d%H%M}.{suffix}"
-    view = house.start(actor.user_id, title, name, work, lambda over: _over(job, query.form, over))
+    view = house.start(owner(actor), title, name, work, lambda over: _over(job, query.form, over))
     try:
         db.write(_record, actor, view)
     except BaseException:
-        house.cancel(actor.user_id, view.id)  # nothing leaves without its line in the log
+        house.cancel(owner(actor), view.id)  # nothing leaves without its line in the log
         raise
     return view
 

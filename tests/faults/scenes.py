@@ -370,7 +370,7 @@ def exports(db: Database, w: World) -> Deed:
             return batches.start(db, w.city, house, "long", ListQuery(Form.FACTORY, 2025), ending="csv")
         finally:
             house.close()
-            ready = [view for view in house.mine(w.city.user_id) if view.stage == "ready"]
+            ready = [view for view in house.mine(batches.owner(w.city)) if view.stage == "ready"]
             assert len(ready) <= db.read(_exports) - logged, "something was exported that the log does not know"
 
     return deed

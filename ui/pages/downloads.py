@@ -20,7 +20,7 @@ from services.actors import Actor
 from services.documents import excel, harmless, pdf, scan
 from services.documents.snapshot import FilingSnapshot
 from services.errors import NotFound
-from services.filings import desk, files, moves, snapshots
+from services.filings import batches, desk, files, moves, snapshots
 from services.forms import reference
 from services.register import entries
 from ui import act, exports
@@ -164,7 +164,7 @@ async def permissions(request: Request, actor: Actor) -> Response:
 
 async def batch(request: Request, actor: Actor) -> Response:
     """What a 批量导出 has made; only for who asked for it."""
-    name, path = exports.house().result(actor.user_id, request.path_params["batch_id"])
+    name, path = exports.house().result(batches.owner(actor), request.path_params["batch_id"])
     return FileResponse(path, media_type=BATCH_TYPES[name.rpartition(".")[2]], headers=_attachment(name))
 
 

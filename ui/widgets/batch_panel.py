@@ -86,7 +86,7 @@ class Panel:
     """导出任务: this person's exports, newest first; looks again by itself while one is under way."""
 
     def __init__(self) -> None:
-        self._user = act.current().user_id
+        self._owner = batches.owner(act.current())
         self._stages: dict[str, str] = {view.id: view.stage for view in self._mine()}
         self._moving: dict[str, tuple[ui.linear_progress, ui.label]] = {}
         self._box = ui.element("section").classes("lv-batches").props('aria-label="导出任务"')
@@ -149,11 +149,11 @@ class Panel:
         self.refresh()
 
     def _mine(self) -> tuple[BatchView, ...]:
-        return tuple(view for view in exports.house().mine(self._user) if view.stage != "cancelled")
+        return tuple(view for view in exports.house().mine(self._owner) if view.stage != "cancelled")
 
 
 def _drop(db: Database, actor: Actor, batch_id: str) -> None:
-    exports.house().cancel(actor.user_id, batch_id)
+    exports.house().cancel(batches.owner(actor), batch_id)
 
 
 def _words(view: BatchView) -> str:
