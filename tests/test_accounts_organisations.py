@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from models import AuditLine, Filing, Message, Organisation, RosterBatch, RosterEntry, Setting, TemplateCopy
 from models.enums import FilingStatus, Form, Level, OrgKind, OrgStatus, Role, Tier
 from services import audit, clock
-from services.accounts import offices, organisations, sessions
+from services.accounts import offices, organisations, passwords, sessions
 from services.accounts.views import OrganisationQuery, OrganisationView, Picked, ProfileEdit, RegisterForm
 from services.db import Database
 from services.errors import Conflict, Forbidden, NotFound, Refusal
@@ -262,6 +262,22 @@ def test_one_address_cannot_flood_the_offices_with_registrations(db: Database, w
     with pytest.raises(Refusal, match="稍后再试"):
         organisations.register_unit(db, form(world), "203.0.113.9")
     organisations.register_unit(db, form(world), "10.0.0.7")
+
+
+def test_registrations_that_come_all_at_once_are_counted_too(
+    db: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pile(s: Session) -> None:
+        for _ in range(organisations.PER_HOUR):
+            audit.record(s, None, "register_unit", address="203.0.113.9")
+
+    def hashed(_: str) -> str:
+        db.write(pile)  # those that were counted while this one was at its hash
+        return "-"
+
+    monkeypatch.setattr(passwords, "hashed", hashed)
+    with pytest.raises(Refusal, match="稍后再试"):
+        organisations.register_unit(db, form(world), "203.0.113.9")
 
 
 def test_only_the_office_above_confirms_and_only_once(db: Database, world: World) -> None:

@@ -64,6 +64,7 @@ def _check_rate(s: Session, address: str) -> None:
 def _register(
     s: Session, form: RegisterForm, password_hash: str, placed: files.Placed | None, address: str
 ) -> Registered:
+    _check_rate(s, address)  # again: many at once have all passed the first look
     code = contacts.credit_code(form.credit_code)
     name = contacts.name(form.name)
     unit = s.exec(
