@@ -108,6 +108,20 @@ async def test_a_fault_shows_a_number_that_the_log_has_and_nothing_of_the_fault(
     assert line.exc_info is not None
 
 
+async def test_a_page_that_is_not_ready_in_time_says_so_in_chinese(
+    guest: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def held(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    kept = dict(act.house().tabs)
+    monkeypatch.setattr(act, "PAGE_SECONDS", 0.01)
+    monkeypatch.setattr(act, "read", held)
+    answer = await guest.http_client.get("/filings/green_factory")
+    assert (answer.status_code, act.SLOW in answer.text) == (503, True)
+    assert act.house().tabs == kept
+
+
 async def test_a_success_is_said(guest: Visitor) -> None:
     await guest.open("/trial")
     guest.find("成功").click()

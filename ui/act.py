@@ -60,6 +60,8 @@ Watcher = Callable[[Any], Any]
 MOST_STRANGERS = 100  # pages of an address without a sign-in, open or sent within the last minute
 MOST_PAGES = 300  # pages of one sign-in
 CROWDED = "从您这里打开的页面太多，暂时不能再打开。请关闭不用的页面，一分钟后再试。"
+PAGE_SECONDS = 20.0  # to build a page; NiceGUI's own answer to a slower one is English
+SLOW = "现在办理的人很多，这个页面没有及时准备好。已保存的内容不受影响，请稍等片刻再打开。"
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
@@ -175,13 +177,17 @@ def register(spec: Page) -> None:
         theme.apply(request, signed_in=not spec.public)
         tab.client.on_exception(failed)
         try:
-            answer = spec.build(**arguments)
-            if inspect.isawaitable(answer):
-                answer = await answer
+            async with asyncio.timeout(PAGE_SECONDS):
+                answer = spec.build(**arguments)
+                if inspect.isawaitable(answer):
+                    answer = await answer
         except SignedOut:
             return RedirectResponse(f"{plain.prefix(request)}/login?next={quote(_target(request))}", 303)
         except Refusal as refusal:
             return plain.refused(request, _code(refusal), refusal.message)
+        except TimeoutError:
+            log.warning("%s took longer than %s s", spec.path, PAGE_SECONDS)
+            return plain.refused(request, 503, SLOW)
         except Exception as error:
             return plain.broken(request, numbered(error))
         tab.building = False
@@ -192,7 +198,7 @@ def register(spec: Page) -> None:
     taken = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
     guarded.__signature__ = inspect.Signature([taken, *parameters])  # type: ignore[attr-defined]
     guarded.__module__, guarded.__name__ = spec.build.__module__, spec.build.__name__
-    ui.page(spec.path, title=f"{spec.title} · 绿册", language="zh-CN", response_timeout=20)(guarded)
+    ui.page(spec.path, title=f"{spec.title} · 绿册", language="zh-CN", response_timeout=2 * PAGE_SECONDS)(guarded)
 
 
 def guarded_route(app_: FastAPI, path: str, handler: Callable[[Request, Actor], Awaitable[Response]]) -> None:
