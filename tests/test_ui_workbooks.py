@@ -143,6 +143,7 @@ async def test_the_import_reaches_the_pages_of_colleagues_and_its_own_page_once(
         await guest.should_see("修改 1 处")
         guest.button("导入 1 处修改").click()
         await until(lambda: sheet(colleague).last_patch.get("cells", {}).get("gross_output:2024"))
+        await until(lambda: any(client == sheet(guest).client.id for client, _ in calls))
         assert [name for client, name in calls if client == sheet(guest).client.id] == ["imported"]
         assert [name for client, name in calls if client == sheet(colleague).client.id] == ["patch"]
 
