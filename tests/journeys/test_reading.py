@@ -142,3 +142,16 @@ def test_a_double_click_opens_one_dialog_that_a_click_beside_it_leaves_open(hous
     page.mouse.click(20, 400)
     page.keyboard.type("删除")
     expect(asked.get_by_role("textbox")).to_have_value("删除")
+
+
+def test_the_title_says_no_longer_validated_once_a_figure_has_changed(house: House, visit: Any) -> None:
+    page = visit(house.account("FILER", "博罗"))
+    open_sheet(page)
+    title = page.locator(".lv-title-row")
+    expect(title).to_contain_text("填写中(已通过验证)")
+    page.locator('[data-address="so2_dis:2024"]').scroll_into_view_if_needed()
+    page.locator('[data-address="so2_dis:2024"]').click()
+    page.keyboard.type("1")
+    page.keyboard.press("Enter")
+    expect(title).not_to_contain_text("已通过验证")
+    expect(title).to_contain_text("填写中")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nicegui import ui
@@ -13,8 +13,8 @@ from services.actors import Actor
 from services.errors import Refusal, SignedOut
 from services.filings import desk, sheets
 from services.filings.views import FilingHead, SheetPatch, SheetView
-from ui import act, shell, words
-from ui.widgets import filing_actions, filing_files, form_sheet, import_dialog, questions, stamp_panel
+from ui import act, shell
+from ui.widgets import chips, filing_actions, filing_files, form_sheet, import_dialog, questions, stamp_panel
 from ui.widgets.form_sheet import CellsEvent, FormSheet, NoteEvent, layout_json, sheet_json
 
 # Lists to fill the form by: where its rows are chosen from them.
@@ -30,16 +30,16 @@ async def sheet_page(actor: Actor, filing_id: int, tab: str = "sheet", cell: str
     head = view.head
     title = f"{head.year}年度{head.form.caption}动态管理表"
     back = f"/filings/{head.form.value}"
-    tone, _ = words.TONES[head.status]
+    page = _SheetPage(actor, view, back, cell)
     with shell.frame(
         actor,
         title=title,
         path=back,
-        status=(tone, head.status_caption),
+        status=page.status,
         note=head.number,
         primary=lambda: _downloads(view),
     ):
-        await _SheetPage(actor, view, back, cell).build(tab)
+        await page.build(tab)
 
 
 def _downloads(view: SheetView) -> None:
@@ -62,6 +62,18 @@ class _SheetPage:
         self.actor, self.view, self.back, self.cell = actor, view, back, cell
         self.head: FilingHead = view.head
 
+    def status(self) -> None:
+        """填报状态 beside the title; an edit may take back 已通过验证."""
+        with ui.element("span").props("aria-live=polite") as self.status_box:
+            chips.status(self.head)
+
+    async def renew_head(self) -> None:
+        """Where the filing stands now, also in the title."""
+        self.head = await act.read(sheets.head, self.head.id)
+        self.status_box.clear()
+        with self.status_box:
+            chips.status(self.head)
+
     async def build(self, tab: str) -> None:
         with ui.element("div").classes("lv-sheet-bar"):
             names = self._tabs()
@@ -76,7 +88,7 @@ class _SheetPage:
                 "outline"
             )
             if self.head.editable:
-                import_dialog.button(self.head, lambda patch, seen: self.sheet.imported(patch, seen))
+                import_dialog.button(self.head, self.imported)
             ui.button("导出为PDF", on_click=lambda: ui.navigate.to(f"/download/pdf/{self.head.id}")).props("outline")
             with ui.element("div").classes("lv-bar-end") as self.editing:
                 if self.head.editable:
@@ -152,11 +164,21 @@ class _SheetPage:
     async def _kept(self, use_case: Callable[..., SheetPatch], *args: Any, **kwargs: Any) -> SheetPatch | str:
         """The answer to the sheet; a refusal goes to its saved mark as a sentence, and what was typed stays in the page."""
         try:
-            return await act.perform(use_case, self.head.id, *args, origin=act.tab().client.id, **kwargs)
+            patch = await act.perform(use_case, self.head.id, *args, origin=act.tab().client.id, **kwargs)
         except SignedOut:
             raise
         except Refusal as refusal:
             return refusal.message
+        await self._told(patch)
+        return patch
+
+    async def imported(self, patch: SheetPatch, seen: Mapping[str, str]) -> None:
+        self.sheet.imported(patch, seen)
+        await self._told(patch)
+
+    async def _told(self, patch: SheetPatch) -> None:
+        if patch.validated is not self.head.validated:
+            await self.renew_head()
 
     async def save(self) -> None:
         moment = await act.perform(desk.save_draft, self.head.id)
@@ -178,13 +200,14 @@ class _SheetPage:
         """Somebody else's edit arrives; a change of status redraws the page."""
         if isinstance(event, events.CellsChanged):
             self.sheet.push(event.patch)
+            await self._told(event.patch)
             return
-        head = await act.read(sheets.head, self.head.id)
-        if head.editable is not self.head.editable:
-            self.sheet.set_readonly(not head.editable, head.locked_reason)
+        editable = self.head.editable
+        await self.renew_head()
+        if self.head.editable is not editable:
+            self.sheet.set_readonly(not self.head.editable, self.head.locked_reason)
             self.editing.set_visibility(False)
-            act.warn(f"这份动态管理表现在是“{head.status_caption}”。{head.locked_reason}")
-        self.head = head
+            act.warn(f"这份动态管理表现在是“{self.head.status_caption}”。{self.head.locked_reason}")
 
     async def reload(self) -> None:
         """After signing in again: everything fresh, what was typed is replayed by the sheet itself."""

@@ -5,7 +5,7 @@ import_dialog.button(head, take)      # take(patch, seen): show what was written
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import PurePath
 
 from nicegui import ui
@@ -23,7 +23,7 @@ from ui.widgets.data_table import DataTable, Head, chip_cell
 from ui.widgets.differences import Differences
 from ui.widgets.upload import MB, Upload
 
-Take = Callable[[SheetPatch, Mapping[str, str]], None]
+Take = Callable[[SheetPatch, Mapping[str, str]], Awaitable[None]]
 
 WORKBOOKS = (".xlsx",)
 MOST = 5 * MB
@@ -144,7 +144,7 @@ class _Import:
         patch = await act.perform(imports.confirm_import, self.head.id, shown, origin=act.tab().client.id)
         self.shown = None
         self.box.close()
-        self.take(patch, shown.seen)
+        await self.take(patch, shown.seen)
         written = len(shown.edits) - len(patch.conflicts) - len(patch.refused)
         if patch.conflicts:
             act.warn(f"已导入 {written} 处；{len(patch.conflicts)} 处刚刚被他人改过，没有覆盖，请逐格选择采用哪一个。")
