@@ -88,7 +88,7 @@ async def recall(subject: Subject) -> None:
     """收回 one's own decision while the next tier has not decided."""
     if await dialogs.confirm(
         f"收回“{subject.unit_name}”的审核意见",
-        "收回后回到本级“审核中”，可以修改意见或退回；下一级不再看到这份申报。",
+        "收回后回到本级“审核中”，可以修改意见或退回；上一级在本级重新上报之前不能审核。",
         verb="收回",
     ):
         await act.perform(decisions.recall, subject.id)
