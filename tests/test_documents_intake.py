@@ -293,6 +293,20 @@ def test_problems_come_back_in_the_same_workbook(full: FilingSnapshot, exported:
     assert len(sheet.data_validations.dataValidation) == len(before.data_validations.dataValidation)
 
 
+def test_a_problem_under_merged_cells_is_marked_on_the_one_that_is_seen(full: FilingSnapshot, exported: bytes) -> None:
+    desk = Desk(exported)
+    row, first = desk.row("gross_output"), desk.put("gross_output", "2022", "约12万")
+    hidden = desk.put("gross_output", "2024", None)
+    desk.sheet.merge_cells(f"{first}:{hidden}")
+    content = desk.save()
+    intake_, sheet = read(content), Sheet(full.template, full.cells)
+    seen = intake.preview(intake_, sheet, clear_blank=True)
+    assert hidden in {intake_.places[finding.cells[0]] for finding in seen.found}
+    book = openpyxl.load_workbook(io.BytesIO(intake.marked(content, intake_, full.template, seen)))
+    said = book[excel.FORM_SHEET].cell(row, desk.column("2022")).comment.text
+    assert "约12万" in said and "2024年" in said
+
+
 def test_a_returned_workbook_can_be_corrected_and_come_back(full: FilingSnapshot, exported: bytes) -> None:
     desk = Desk(exported)
     place = desk.put("gross_output", "2024", "约12万")

@@ -42,7 +42,7 @@ def marked(content: bytes, name: str, marks: list[list[str]]) -> bytes:
     by_place: dict[str, list[tuple[str, str]]] = {}
     for place, level, _, sentence in marks:
         if place:
-            by_place.setdefault(place, []).append((level, sentence))
+            by_place.setdefault(_visible(sheet, place), []).append((level, sentence))
     for place, said in by_place.items():
         _mark(sheet[place], said)
     _list_problems(book, name, marks)
@@ -52,6 +52,11 @@ def marked(content: bytes, name: str, marks: list[list[str]]) -> bytes:
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
+
+
+def _visible(sheet: Any, place: str) -> str:
+    """The cell that is seen there: somebody may have merged it into the one before."""
+    return next((str(merged.start_cell.coordinate) for merged in sheet.merged_cells.ranges if place in merged), place)
 
 
 def _forget_old_marks(book: Any, sheet: Any) -> None:
