@@ -67,7 +67,7 @@ def open_house(settings: Settings, *, serving: bool = True, tell: Callable[[str]
         raise CannotStart(
             "以下组件的版本过低，存在已知安全问题：" + "；".join(outdated) + "。请按 requirements.lock 重新安装。"
         )
-    _make_folders(settings)
+    _make_folders(settings, serving=serving)
     if serving and (weak := safety.weaknesses(settings)):
         raise CannotStart("配置不安全，没有启动：" + "".join(f"\n· {words}" for words in weak))
     lock = _alone(settings.data_dir) if serving else None
@@ -218,7 +218,9 @@ def _latest(s: Session) -> datetime:
     return max((m for m in moments if m is not None), default=demo.TODAY)
 
 
-def _make_folders(settings: Settings) -> None:
+def _make_folders(settings: Settings, *, serving: bool) -> None:
+    """For this user alone; a command leaves the rights of an old directory as they are, or 体检 could not name them."""
+    ours = serving or not settings.files_dir.exists()
     for place in (settings.data_dir, settings.files_dir):
         try:
             place.mkdir(parents=True, exist_ok=True)
@@ -228,7 +230,8 @@ def _make_folders(settings: Settings) -> None:
             ) from error
     if not os.access(settings.data_dir, os.W_OK):
         raise CannotStart(f"数据目录 {settings.data_dir} 不可写。请检查权限。")
-    settings.data_dir.chmod(0o700)
+    if ours:
+        settings.data_dir.chmod(0o700)
 
 
 ALREADY_SERVED = "已有一个程序正在使用数据目录 {}。请先停止它，或用 LVCE_DATA_DIR 和 LVCE_PORT 另开一处。"
