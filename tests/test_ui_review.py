@@ -146,6 +146,15 @@ async def test_passing_needs_an_opinion_which_is_asked_for_beside_the_field(
         await until(lambda: "收回" in captions(user) and "审核通过并上报" not in captions(user))
 
 
+async def test_the_title_says_where_it_stands_after_a_decision(
+    house: Database, sqlite_world: World, filing: int
+) -> None:
+    async with at(f"/filing/{filing}/review", sqlite_world.county) as user:
+        await user.should_see("上级主管部门审核中")
+        house.write(filing_kit.sent_back, filing, sqlite_world.county)
+        await user.should_not_see("上级主管部门审核中", retries=10)
+
+
 async def test_the_opinion_being_typed_stays_while_the_filing_changes(
     house: Database, sqlite_world: World, filing: int
 ) -> None:

@@ -48,16 +48,17 @@ FOCUS_OF = {
 async def review_page(actor: Actor, filing_id: int) -> None:
     view = await act.read(desk.review, filing_id)
     head = view.head
+    page = _Review(actor, view)
     with shell.frame(
         actor,
         title=head.unit_name,
         path=f"/filings/{head.form.value}",
         back=(f"{head.form.caption}动态管理列表", f"/filings/{head.form.value}?year={head.year}"),
-        status=lambda: chips.status(head),
+        status=page.status,
         note=f"{head.year}年度　填报编号 {head.number}",
         primary=lambda: _papers(actor, head),
     ):
-        _Review(actor, view).build()
+        page.build()
 
 
 def _papers(actor: Actor, head: FilingHead) -> None:
@@ -86,6 +87,10 @@ class _Review:
         self.ready = False
         self.wanted = ""  # the cell to go to once the sheet is drawn
         self.stale = ""
+
+    def status(self) -> None:
+        """填报状态 beside the title, as ``draw`` last knew it."""
+        self.status_box = ui.element("span").props("aria-live=polite")
 
     def build(self) -> None:
         with ui.element("div").classes("lv-review") as self.page:
@@ -167,8 +172,10 @@ class _Review:
     def draw(self) -> None:
         """Everything but the sheet and what is being typed, as the service tells it now."""
         view = self.view
-        for part in (self.top, self.points, self.stamp, self.timeline):
+        for part in (self.status_box, self.top, self.points, self.stamp, self.timeline):
             part.clear()
+        with self.status_box:
+            chips.status(view.head)
         with self.top:
             self.draw_top()
         with self.points:
