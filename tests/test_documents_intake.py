@@ -241,6 +241,8 @@ def test_another_units_workbook_is_refused_by_name(exported: bytes) -> None:
     with pytest.raises(Refusal, match="另一家公司") as refusal:
         read(exported, credit_code="91440101MA5XXXXXX1", unit_name="另一家公司")
     assert "广州南沙晟电电路有限公司" in refusal.value.message
+    with pytest.raises(Refusal, match=r"9144011552601815X4.*91440101MA5XXXXXX1.*更正"):
+        read(exported, credit_code="91440101MA5XXXXXX1")  # the same name: the code was corrected since
 
 
 @pytest.mark.parametrize(

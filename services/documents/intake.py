@@ -185,6 +185,12 @@ def _identity(about: Mapping[str, str], template: FormTemplate, credit_code: str
         )
     if about.get("credit_code", "") != credit_code:
         other = about.get("unit_name") or about.get("credit_code") or "其他单位"
+        if other == unit_name:
+            raise Refusal(
+                f"工作簿中本单位的统一社会信用代码是 {about.get('credit_code') or '空白'}，现在登记的是 {credit_code}。"
+                "信用代码更正过的，请重新“导出为EXCEL”，把填写内容复制过去后再导入。",
+                field="file",
+            )
         raise Refusal(f"这是“{other}”的工作簿，当前填报单位是“{unit_name}”。请选择本单位导出的工作簿。", field="file")
     if about.get("template", "") != template.digest:
         yield Problem("", "工作簿导出后，表的版本有更新。已按指标逐项对应导入，请逐项核对。", FindingLevel.NOTE)
@@ -260,7 +266,7 @@ def _taken(cell: RawCell, field: FormField, address: Address, place: str, proble
         problems.append(
             Problem(
                 place,
-                f"{where}是公式，文件中没有保存计算结果，没有导入。请在 Excel 或 WPS 中打开并保存一次，或改为直接填写数字。",
+                f"{where}是公式，文件中没有保存计算结果，没有导入。请在 Excel 或 WPS 中打开并保存一次，或改为直接填写内容。",
                 address=address,
             )
         )
