@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -366,6 +367,33 @@ def test_an_office_that_passed_what_was_transferred_to_it_may_recall_it(db: Data
     db.write(filing_kit.pass_up, filing_id, world.far_city)
     db.write(decisions.recall, world.far_city, filing_id)
     assert db.read(filing_of, filing_id).current_authority_id == world.orgs["far_city"]
+
+
+def test_what_is_transferred_goes_on_to_the_tiers_above_the_new_office(db: Database, world: World) -> None:
+    """计划单列市 skip the province, others do not."""
+    filing_id = db.write(filing_kit.submitted, world.signer)
+    db.write(filing_kit.pass_up, filing_id, world.county)
+    db.write(decisions.transfer, world.city, filing_id, world.orgs["shenzhen_city"], "该单位已迁至深圳。")
+    assert db.read(steps_of, filing_id)[Tier.PROVINCE] is StepStatus.NOT_APPLICABLE
+    assert any("（省/集团审核改为-不适用-）" in words for words in db.read(_details, filing_id))
+    city = replace(world.city, organisation_id=world.orgs["shenzhen_city"], region_code="440300")
+    db.write(decisions.transfer, city, filing_id, world.orgs["far_city"], "该单位由佛山市管理。")
+    assert db.read(steps_of, filing_id)[Tier.PROVINCE] is StepStatus.WAITING
+    db.write(filing_kit.pass_up, filing_id, world.far_city, world.province, world.ministry)
+    assert db.read(filing_of, filing_id).status is FilingStatus.DONE
+
+
+def test_a_groups_subsidiary_stays_with_its_group_wherever_it_is_transferred(db: Database, world: World) -> None:
+
+    def choose_a_city(s: Session) -> None:
+        unit = s.get_one(Organisation, world.orgs["subsidiary"])
+        unit.superior_city_id = world.orgs["city"]
+        s.add(unit)
+
+    db.write(choose_a_city)
+    filing_id = db.write(filing_kit.submitted, world.subsidiary)
+    db.write(decisions.transfer, world.city, filing_id, world.orgs["shenzhen_city"], "该单位已迁至深圳。")
+    assert db.read(steps_of, filing_id)[Tier.PROVINCE] is StepStatus.WAITING
 
 
 def _details(s: Session, filing_id: int) -> list[str]:

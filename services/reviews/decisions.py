@@ -11,22 +11,25 @@ from sqlmodel import Session, col
 
 from models import Filing, FilingVersion, Organisation, Question, Step, StoredFile
 from models.enums import (
+    TIERS,
     Action,
     FileKind,
     FilingStatus,
+    OrgKind,
     OrgStatus,
     QuestionStatus,
     StepStatus,
     Tier,
     VersionStatus,
 )
-from services import clock, inbox, permissions
+from services import clock, inbox, permissions, policy
 from services.actors import Actor
 from services.errors import Conflict, NotFound, Refusal
 from services.filings import moves, standing, working
+from services.forms import reference
 from services.forms.template import Address
 from services.reviews import drafts, questions
-from services.workflow import guards, transitions
+from services.workflow import guards, routes, transitions
 
 MOST_AT_ONCE = 200
 OPINION_LENGTH = 2000
@@ -195,7 +198,9 @@ def recall(s: Session, actor: Actor, filing_id: int) -> None:
 
 
 def transfer(s: Session, actor: Actor, filing_id: int, authority_id: int, reason: str) -> None:
-    """转送 to the right office of the same tier (上报的主管部门不对); the unit's profile is not touched."""
+    """转送 to the right office of the same tier (上报的主管部门不对), with the tiers above it from there on; the unit's profile
+    is not touched.
+    """
     filing, _ = standing.require(s, actor, Action.TRANSFER, filing_id)
     words = _words(reason, "转送原因", REASON_LENGTH, "reason")
     step = _own_step(s, filing)
@@ -212,17 +217,48 @@ def transfer(s: Session, actor: Actor, filing_id: int, authority_id: int, reason
     before = step.authority_name
     step.authority_id, step.authority_name, step.opened_at = office.id, office.name, clock.now()
     s.add(step)
+    onward = _lead_on(s, step, office)
     drafts.forget(s, actor, filing)
     moves.move(
         s,
         actor,
         filing,
         Action.TRANSFER,
-        detail=f"{before}转送{office.name}：{words}",
+        detail=f"{before}转送{office.name}{onward}：{words}",
         current_authority_id=office.id,
     )
     inbox.close(s, "review", "returned_below", "expert", filing=filing)
     inbox.send(s, office.id or 0, "review", filing=filing, from_name=f"{before}转送，申报单位")
+
+
+def _lead_on(s: Session, step: Step, office: Organisation) -> str:
+    """Let the tiers above be those over ``office`` (其后的审核路径); a group and the ministry stay. What changed, in words."""
+    over = reference.lineage(office.region_code)
+    query = select(Step).where(col(Step.version_id) == step.version_id, col(Step.position) > step.position)
+    steps: Sequence[Step] = s.execute(query.order_by(col(Step.position))).scalars().all()
+    top = TIERS.index(policy.top_tier(s))
+    changed = []
+    for later in steps:
+        known = s.get(Organisation, later.authority_id) if later.authority_id else None
+        if later.tier is Tier.MINISTRY or (known is not None and known.kind is OrgKind.GROUP):
+            continue
+        skipped = TIERS.index(later.tier) > top or (
+            later.tier is Tier.PROVINCE and any(code[:4] in routes.SEPARATE_CITIES for code in over)
+        )
+        seats = select(Organisation).where(
+            col(Organisation.tier) == later.tier,
+            col(Organisation.status) == OrgStatus.ACTIVE,
+            col(Organisation.region_code).in_(over),
+        )
+        right = None if skipped else s.execute(seats.limit(1)).scalar()
+        if (right.id if right else None) == later.authority_id:
+            continue
+        later.authority_id, later.authority_name = (right.id, right.name) if right else (None, "")
+        later.status = StepStatus.WAITING if right else StepStatus.NOT_APPLICABLE
+        later.opened_at, later.decided_at, later.decided_by_id, later.decided_by_name = None, None, None, ""
+        s.add(later)
+        changed.append(f"{later.tier.caption}改为{right.name if right else '-不适用-'}")
+    return f"（{'，'.join(changed)}）" if changed else ""
 
 
 def offices_for_transfer(s: Session, actor: Actor, filing_id: int) -> tuple[tuple[int, str], ...]:
