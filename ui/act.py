@@ -58,7 +58,7 @@ Handler = Callable[P, Awaitable[None]]
 Watcher = Callable[[Any], Any]
 
 MOST_STRANGERS = 100  # pages of an address without a sign-in, open or sent within the last minute
-MOST_PAGES = 300  # pages of one sign-in
+MOST_PAGES = 1200  # pages of one sign-in
 CROWDED = "从您这里打开的页面太多，暂时不能再打开。请关闭不用的页面，一分钟后再试。"
 PAGE_SECONDS = 20.0  # to build a page; NiceGUI's own answer to a slower one is English
 SLOW = "现在办理的人很多，这个页面没有及时准备好。已保存的内容不受影响，请稍等片刻再打开。"

@@ -72,10 +72,12 @@ def days_left(until: date) -> str:
 
 
 def size(count: int) -> str:
-    """File size: 1.2 MB."""
+    """File size: 1.2 MB, 50 GB."""
     if count < 1024:
         return f"{count} B"
-    return f"{count / 1024:.0f} KB" if count < 1024 * 1024 else f"{count / 1024 / 1024:.1f} MB"
+    if count < 1024**2:
+        return f"{count / 1024:.0f} KB"
+    return f"{count / 1024**2:.1f} MB" if count < 1024**3 else f"{count / 1024**3:.1f} GB"
 
 
 def _local(value: date | datetime) -> date | datetime:

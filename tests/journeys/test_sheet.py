@@ -406,6 +406,22 @@ def test_a_figure_typed_while_the_pop_up_is_open_is_not_lost(sheets: Any, harnes
     expect(sheet.page.locator(POPUP)).to_be_visible()
 
 
+def test_tab_stays_in_the_pop_up_and_escape_leads_back_to_the_sheet(sheets: Any) -> None:
+    sheet = sheets()
+    sheet.cell(f"gross_output:{Y1}").click()
+    sheet.type("1")
+    sheet.press("Enter")
+    popup = sheet.page.locator(POPUP)
+    expect(popup).to_be_focused()
+    sheet.press("Shift+Tab")
+    expect(popup.get_by_role("button", name="数据无误，继续填报")).to_be_focused()
+    sheet.press("Tab")
+    expect(popup.get_by_role("button", name="关闭")).to_be_focused()
+    sheet.press("Escape")
+    expect(popup).to_have_count(0)
+    expect(sheet.page.locator(":focus")).to_have_count(1)
+
+
 def test_back_to_the_cell_opens_it_for_correction(sheets: Any, harness: Harness) -> None:
     sheet = sheets()
     sheet.cell(f"gross_output:{Y1}").click()

@@ -79,6 +79,15 @@ export class Dialogs {
       event.preventDefault();
       event.stopPropagation();
       this.close(this.open.spec.dismiss);
+    } else if (event.key === "Tab") {
+      // It lies at the end of the page: Tab past its last button would leave for the top of it.
+      const stops = [...this.open.box.querySelectorAll("button, textarea, input, [tabindex='0']")];
+      const last = event.shiftKey ? stops[0] : stops.at(-1);
+      if (event.target === last || (event.shiftKey && event.target === this.open.box)) {
+        event.preventDefault();
+        (event.shiftKey ? stops.at(-1) : stops[0]).focus();
+      }
+      event.stopPropagation();
     } else if (event.target === this.open.box && this.open.spec.kind === "findings" && (event.keyCode === 229 || event.key.startsWith("Arrow") || ["Delete", "Backspace", "F2"].includes(event.key) || (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey))) {
       // A figure typed while the pop-up took the focus belongs to the sheet: nothing typed is lost.
       event.stopPropagation();
