@@ -50,6 +50,7 @@ LACKS = (
     "malformed",
     "unable to open",
     "not a database",
+    "no such savepoint",  # an error inside one undid the whole transaction
 )
 STOPPING = "程序正在停止，这次操作没有写入。请稍后重新打开页面再试，已填写的内容保留在页面上。"
 
@@ -278,8 +279,7 @@ def _is_lack(error: DBAPIError) -> bool:
     if isinstance(error, OperationalError) and not isinstance(error.orig, sqlite3.Error):
         return True  # PostgreSQL is away, or lacks something; SQLite calls a missing column so too
     message = str(error.orig).lower()
-    undone = "no such savepoint"  # an error inside one undid the whole transaction
-    return undone in message or any(word in message for word in LACKS)
+    return any(word in message for word in LACKS)
 
 
 def _is_open(connection: Connection) -> bool:
