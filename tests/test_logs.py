@@ -6,7 +6,7 @@ import logging
 import os
 import sqlite3
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from services import logs
 from services.db import Database
 from tests.wire_kit import CELL, PASSWORD, Served, page_of, serve, sheet_of
+from tests.wire_kit import http as http
 
 SECRETS = ("13912345678", "020-83133361", "chenli@example.com", "Spring-2025-lvce")
 
@@ -90,12 +91,6 @@ def test_an_error_of_the_database_says_nothing_of_the_values(db: Database) -> No
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     yield from serve(tmp_path)
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as found:
-        yield found
 
 
 @pytest.mark.slow

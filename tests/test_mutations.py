@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -12,6 +12,7 @@ import pytest
 from tests import mutations
 from tests.test_wire_guard import upload_url
 from tests.wire_kit import Served, headers_of, page_of, serve
+from tests.wire_kit import http as http
 
 COUNT, OVER_THE_WIRE = 150, 25
 MOST_MEMORY = 150  # MB of a child
@@ -38,12 +39,6 @@ def test_the_same_number_is_the_same_file() -> None:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     yield from serve(tmp_path)
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as found:
-        yield found
 
 
 def multipart(bent: mutations.Case) -> bytes:

@@ -9,7 +9,7 @@ import asyncio
 import random
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 
@@ -19,6 +19,7 @@ import pytest
 from services import clock
 from tests.faults import sound
 from tests.faults.served import Answer, App, Sheet
+from tests.wire_kit import http as http
 
 SHEETS = 10
 CELL = "gross_output:2024"
@@ -33,12 +34,6 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     with App(tmp_path_factory.mktemp("served"), SHEETS) as found:
-        yield found
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as found:
         yield found
 
 
