@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -16,12 +18,14 @@ from nicegui import __version__, nicegui
 from services.settings import SettingsError, from_env
 from tests.wire import WirePage
 from tests.wire_kit import (
+    BEHIND_A_PROXY,
     FORWARDED,
     PASSWORD,
     Served,
     edit,
     headers_of,
     page_of,
+    serve,
     settled,
     sheet_of,
     signed_in,
@@ -172,6 +176,83 @@ async def test_a_connection_that_never_says_whose_it_is_does_not_stay(
         assert str((await line.receive()).data).startswith("0")
         answer = await asyncio.wait_for(line.receive(), 4 * wire.GREETING_SECONDS)
         assert answer.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.TEXT)
+
+
+async def test_a_page_that_takes_its_leave_keeps_no_connection(served: Served, http: aiohttp.ClientSession) -> None:
+    async with await page_of(http, served, 0).open(served.paths[0]) as page:
+        assert page._socket
+        await page._socket.send_str("41")
+        await asyncio.wait_for(page.closed.wait(), 5)
+
+
+POLLING = "/_nicegui_ws/socket.io/?EIO=4&transport=polling"
+
+
+async def polled(http: aiohttp.ClientSession, base: str, said: dict[str, str], more: str = "") -> int:
+    """The status of a new connection that then says nothing."""
+    async with http.get(f"{base}{POLLING}{more}", headers=said) as answer:
+        return answer.status
+
+
+NARROW = """
+import sys
+from ui import wire
+wire.MOST_OF_AN_ADDRESS, wire.MOST_STRANGE, wire.GREETING_SECONDS = 5, 12, 600
+import main
+sys.exit(main.main([]))
+"""
+
+
+@pytest.fixture
+def narrow(tmp_path: Path) -> Iterator[Served]:
+    """Behind its proxy, with room for few strangers, who stay."""
+    yield from serve(tmp_path, ("-c", NARROW), **BEHIND_A_PROXY)
+
+
+async def test_strangers_wait_and_nobody_who_has_a_page(narrow: Served, http: aiohttp.ClientSession) -> None:
+    """One address may be that of a whole county office: its people come in, however many strangers stand at the door."""
+
+    def behind_proxy(address: str) -> dict[str, str]:
+        return {"Origin": "https://lvce.example.gov.cn", "X-Forwarded-For": address, "X-Forwarded-Proto": "https"}
+
+    here = behind_proxy("198.51.100.1")
+    page = WirePage(http, narrow.base)
+    mine = here | {"Cookie": f"__Host-lvce_session={narrow.cookies[0]['lvce_session']}"}
+    page._headers = lambda: mine  # type: ignore[method-assign]
+    await page.fetch(narrow.paths[0])
+    assert [await polled(http, narrow.base, here) for _ in range(7)] == [200] * 5 + [401] * 2
+    elsewhere = [behind_proxy(f"203.0.113.{number}") for number in range(9)]
+    assert [await polled(http, narrow.base, said) for said in elsewhere] == [200] * 7 + [401] * 2
+    async with page:
+        await page.connect()
+        assert not page.closed.is_set()
+
+
+async def test_a_page_has_few_connections_that_say_nothing(served: Served, http: aiohttp.ClientSession) -> None:
+    page = page_of(http, served, 0)
+    await page.fetch(served.paths[0])
+    more = f"&client_id={page.query['client_id']}"
+    asked = [polled(http, served.base, headers_of(served, 0), more) for _ in range(wire.MOST_OF_A_PAGE + 5)]
+    assert sorted(await asyncio.gather(*asked)) == [200] * wire.MOST_OF_A_PAGE + [401] * 5
+
+
+async def test_two_hundred_tabs_of_one_address_all_learn_that_the_server_was_restarted(
+    served: Served, http: aiohttp.ClientSession
+) -> None:
+    """They come within a second, with pages that nobody knows any more."""
+
+    async def stale(number: int) -> bool:
+        page = page_of(http, served, 0)
+        page.query = {"client_id": f"gone-{number}", "implicit_handshake": "true"}
+        try:
+            await page.connect()
+        except ConnectionRefusedError as refused:
+            return "Implicit handshake failed" in str(refused)
+        finally:
+            await page.close()
+        return False
+
+    assert all(await asyncio.gather(*map(stale, range(200))))
 
 
 # --- malformed frames -------------------------------------------------------------------------------------------------

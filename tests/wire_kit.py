@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,8 @@ class Served:
             connection.close()
 
 
-def serve(place: Path, **env: str) -> Iterator[Served]:
+def serve(place: Path, command: Sequence[str] = ("main.py",), **env: str) -> Iterator[Served]:
+    """``command``: what Python is to run."""
     port = load.free_port()
     paths, cookies = seed_editors(place / "data", 2)
     database = Database(f"sqlite:///{place / 'data' / 'lvce.sqlite3'}")
@@ -68,7 +69,7 @@ def serve(place: Path, **env: str) -> Iterator[Served]:
         "NICEGUI_STORAGE_PATH": str(place / "nicegui"),
         **env,
     }
-    with load.server([sys.executable, "main.py"], port, said):
+    with load.server([sys.executable, *command], port, said):
         yield Served(f"http://127.0.0.1:{port}", place / "data" / "lvce.sqlite3", paths, cookies)
 
 
@@ -91,15 +92,17 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     yield from serve(tmp_path_factory.mktemp("served"))
 
 
+BEHIND_A_PROXY = {
+    "LVCE_TRUSTED_PROXY": "127.0.0.1",
+    "LVCE_PUBLIC_URL": "https://lvce.example.gov.cn",
+    "LVCE_ALLOWED_HOSTS": "inner.example",
+}
+
+
 @pytest.fixture(scope="module")
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The same behind a proxy it trusts."""
-    yield from serve(
-        tmp_path_factory.mktemp("behind"),
-        LVCE_TRUSTED_PROXY="127.0.0.1",
-        LVCE_PUBLIC_URL="https://lvce.example.gov.cn",
-        LVCE_ALLOWED_HOSTS="inner.example",
-    )
+    yield from serve(tmp_path_factory.mktemp("behind"), **BEHIND_A_PROXY)
 
 
 @pytest.fixture

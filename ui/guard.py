@@ -181,7 +181,7 @@ class Guard:
         try:
             await self.app(scope, receive, send)
         except Exception as error:  # what does not even decode ends the socket, not the log
-            log.warning("socket from %s broken off: %s", _address(scope), type(error).__name__)
+            log.warning("socket from %s broken off: %s", address(scope), type(error).__name__)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """Why this is not let in, or None."""
@@ -189,7 +189,7 @@ class Guard:
         if len(hosts) != 1 or not self._ours(hosts[0]):
             said = ", ".join(hosts)[:100]
             return HTMLResponse(WRONG_HOST.format(host=escape(said)), 400)
-        if self.public and self.public[0] == "https" and not (secure(scope) or is_loopback(_address(scope))):
+        if self.public and self.public[0] == "https" and not (secure(scope) or is_loopback(address(scope))):
             return HTMLResponse(NEEDS_TLS.format(url=escape(self.url)), 403)
         if scope["type"] == "http" and not scope["path"].startswith(SOCKET) and scope["method"] in READING:
             return None
@@ -225,7 +225,7 @@ class Guard:
 
     def _forwarded(self, scope: Scope) -> None:
         """Take who asks and how from a trusted proxy; strip these headers from everybody else (可信代理)."""
-        peer = _address(scope)
+        peer = address(scope)
         trusted = _within(peer, self.proxies)
         if trusted:
             headers = Headers(scope=scope)
@@ -302,7 +302,8 @@ def _bare(scheme: str, place: str) -> str:
     return place.removesuffix(":443" if scheme == "https" else ":80")
 
 
-def _address(scope: Scope) -> str:
+def address(scope: MutableMapping[str, Any]) -> str:
+    """Whose connection it is (地址), "" if unknown: the browser's, where a trusted proxy said so."""
     client = scope.get("client")
     return str(client[0]) if client else ""
 

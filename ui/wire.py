@@ -33,6 +33,8 @@ MOST_AT_ONCE = 1000  # frames that need not wait: a page that was away catches u
 LONGEST_LOG = 300
 MOST_SOCKETS = 3  # of one page: one, and those of lost connections that have not timed out yet
 GREETING_SECONDS = 5.0  # so long a connection may take to say which page it belongs to
+# Connections that have not said so yet: of one page, of an address (an office of 200 tabs may share one), of all addresses.
+MOST_OF_A_PAGE, MOST_OF_AN_ADDRESS, MOST_STRANGE = 10, 400, 1000
 PARTING_SECONDS = 0.5  # a revoked page has this long to be told where to go
 
 # The words NiceGUI itself looks for in a refusal: its page then loads again, and with it comes the sign-in page.
@@ -48,6 +50,9 @@ VALUES: tuple[tuple[type[Element], str], ...] = (
 )
 
 _pages: dict[str, act.Tab] = {}  # socket → its page
+_greeting: dict[
+    str, tuple[bool, str]
+] = {}  # engine session that is in nobody's name yet → whether it has a page, whose
 _malformed: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # engine.io's socket → how often
 _spent: WeakKeyDictionary[Any, float] = WeakKeyDictionary()  # engine.io's socket → up to when its frames are paid for
 
@@ -63,6 +68,7 @@ def install() -> None:
     for name, handler in HANDLERS.items():
         sio.on(name, handler)
     sio.eio.on("connect", _opened)
+    sio.eio.on("disconnect", _closed)
     sio.eio.on("message", _frame)
     sio.eio.cors_allowed_origins = []  # the guard has looked at the origin; nobody else's page may read an answer
     act.house().cut = _cut_page
@@ -80,28 +86,53 @@ def owns(session: str, token: str) -> bool:
 
 
 async def _opened(session: str, environ: dict[str, Any]) -> Any:
-    """A connection that never says whose it is does not stay (无主连接)."""
+    """A connection that never says whose it is does not stay, and there are few of them at a time (无主连接). Who comes with
+    the cookie of his page is not counted among strangers: a flood of them behind the same address is not his.
+    """
+    page = _named(environ)
+    own = page is not None and _its_own(page, environ)
+    place = page.client.id if page is not None and own else guard.address(environ["asgi.scope"])
+    alike = sum(known == (own, place) for known in _greeting.values())
+    strange = 0 if own else sum(not owned for owned, _ in _greeting.values())
+    if alike >= (MOST_OF_A_PAGE if own else MOST_OF_AN_ADDRESS) or strange >= MOST_STRANGE:
+        return False
+    _greeting[session] = own, place
 
     def look() -> None:
-        if sio.manager.sid_from_eio_sid(session, "/") is None:
+        if session in _greeting:
             background_tasks.create(_cut(session), name="cut off a socket")
 
     asyncio.get_running_loop().call_later(GREETING_SECONDS, look)
     return await sio._handle_eio_connect(session, environ)
 
 
+async def _closed(session: str, reason: str) -> None:
+    _greeting.pop(session, None)
+    await sio._handle_eio_disconnect(session, reason)
+
+
+def _named(environ: dict[str, Any]) -> act.Tab | None:
+    """The page that a connection says it is of."""
+    client_id = parse_qs(environ.get("QUERY_STRING", "")).get("client_id", [""])[0]
+    return act.house().tabs.get(client_id)
+
+
+def _its_own(page: act.Tab, environ: dict[str, Any]) -> bool:
+    """Whether it comes from the browser that this page was sent to."""
+    return not page.ended and page.token == guard.bearer(environ["asgi.scope"])
+
+
 async def _connect(sid: str, environ: dict[str, Any], _: object = None) -> None:
     if environ is not sio.get_environ(sid):  # an event that calls itself "connect"
         _count(sid)
         return
-    client_id = parse_qs(environ.get("QUERY_STRING", "")).get("client_id", [""])[0]
-    page = act.house().tabs.get(client_id)
-    token = guard.bearer(environ["asgi.scope"])
-    if page is None or page.ended or page.token != token:
+    page = _named(environ)
+    if page is None or not _its_own(page, environ):
         if page is not None:
             log.warning("socket from another browser refused")
         _cut_soon(sid)
         raise Refused(RELOAD)
+    _greeting.pop(sio.manager.eio_sid_from_sid(sid, "/") or "", None)
     for older in [known for known, owner in _pages.items() if owner is page][: 1 - MOST_SOCKETS]:
         _cut_soon(older)
     _pages[sid] = page
@@ -125,6 +156,7 @@ async def _handshake(sid: str, *said: Any) -> bool:
 
 def _disconnect(sid: str, _: object = None) -> None:
     _pages.pop(sid, None)
+    _cut_soon(sid)  # who only says so would keep a connection that is nobody's
     nicegui._on_disconnect(sid)
 
 
