@@ -181,6 +181,29 @@ def test_an_address_that_tries_many_names_waits_only_for_those_unknown_to_it(
         assert guess(sqlite_db, 1, "10.0.0.7", username="signer") == "wrong"
 
 
+def test_a_training_room_waits_for_its_mistakes_and_not_for_who_gets_in(
+    sqlite_house: World, sqlite_db: Database, quick: object
+) -> None:
+    for n in range(30):
+        guess(sqlite_db, 1, "10.0.0.7", username=f"name{n}")
+    with pytest.raises(Refusal, match="第一次在这里登录的用户请在 6"):
+        sessions.sign_in(sqlite_db, "filer", PASSWORD, "10.0.0.7")
+    with clock.frozen(later(2)):
+        sessions.sign_in(sqlite_db, "filer", PASSWORD, "10.0.0.7")
+        assert guess(sqlite_db, 1, "10.0.0.7", username="signer") == "wrong"  # the next one is heard at once
+        assert guess(sqlite_db, 1, "10.0.0.7", username="county") == "throttled"
+
+
+def test_who_may_sign_in_does_not_wipe_out_the_guesses_of_an_address(
+    sqlite_house: World, sqlite_db: Database, quick: object
+) -> None:
+    sessions.sign_in(sqlite_db, "filer", PASSWORD, "10.0.0.7")
+    for n in range(30):
+        guess(sqlite_db, 1, "10.0.0.7", username=f"name{n}")
+        sessions.sign_in(sqlite_db, "filer", PASSWORD, "10.0.0.7")
+    assert guess(sqlite_db, 1, "10.0.0.7", username="signer") == "throttled"
+
+
 def test_neighbours_in_a_network_of_version_6_are_one_place(
     sqlite_house: World, sqlite_db: Database, quick: object
 ) -> None:

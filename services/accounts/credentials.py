@@ -87,10 +87,10 @@ def _check(new: str, user: User, place: Organisation) -> None:
 def _confirm(db: Database, actor: Actor, password: str, *, field: str = "password", caption: str = "密码") -> None:
     """Whoever sits at an open page must know the password (再次确认); guessing is slowed down there as well."""
     account = f"u{actor.user_id}/change"
-    db.write(throttle.attempt, account, actor.address, known=True)
+    made = db.write(throttle.attempt, account, actor.address, known=True)
     if not passwords.matches(password, db.read(_read, actor.user_id)[0].password_hash):
         raise Refusal(f"{caption}不正确，请重新输入。", field=field, code="wrong")
-    db.write(throttle.succeeded, account, actor.address)
+    db.write(throttle.succeeded, made)
 
 
 def _read(s: Session, user_id: int) -> tuple[User, Organisation]:
@@ -151,7 +151,7 @@ def _use_reset(s: Session, knock: Knock, code: str, password_hash: str) -> bool:
     assert knock.user_id is not None
     if not spare_codes.use(s, knock.user_id, CodeKind.RESET, code):
         return False
-    throttle.succeeded(s, knock.account, knock.place)
+    throttle.succeeded(s, knock.attempt)
     user = s.get_one(User, knock.user_id)
     _set_password(s, user, password_hash)
     ended = sessions.end_all(s, knock.user_id, "password_reset")

@@ -106,7 +106,7 @@ def sign_in(
         db.write(_failed, knock, "密码不正确")
         raise Refusal(WRONG, field="password", code="wrong")
     if knock.with_code:
-        db.write(throttle.succeeded, knock.account, knock.place)
+        db.write(throttle.succeeded, knock.attempt)
         raise SecondStep(_keep_ticket(db, _Ticket(username, address, device, replaces, clock.now())))
     return _admit(db, knock, device, replaces)
 
@@ -158,7 +158,7 @@ def _admit(db: Database, knock: Knock, device: str, replaces: str) -> SignedIn:
 
 
 def _not_admitted(s: Session, knock: Knock, message: str) -> None:
-    throttle.succeeded(s, knock.account, knock.place)  # what was guessed was right
+    throttle.succeeded(s, knock.attempt)  # what was guessed was right
     audit.record(
         s, None, "sign_in", "user", knock.user_id, detail=message, result=AuditResult.REFUSED, address=knock.address
     )
@@ -181,7 +181,7 @@ def _begin(s: Session, knock: Knock, device: str, replaces: str) -> SignedIn:
         )
     assert user.id is not None
     now = clock.now()
-    throttle.succeeded(s, knock.account, knock.place)
+    throttle.succeeded(s, knock.attempt)
     if replaces:
         _end(s, [row for row in [_by_token(s, replaces)] if row], "rotated")
     if password_expired(user):

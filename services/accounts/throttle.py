@@ -2,7 +2,7 @@
 
 A place is a network address, or a browser that the account's own people have used before (``KnownDevice``): a guesser
 elsewhere, or even at the same address, cannot make them wait. An address that tries many accounts must wait only for
-accounts that have never signed in from it. Rows in the database: a restart forgets nothing. An attempt is counted as
+accounts that have never signed in from it, and only for what fails: a county's training room is one address too. Rows in the database: a restart forgets nothing. An attempt is counted as
 failed *before* its password is looked at, so that a hundred at once are not a hundred free ones.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from sqlalchemy import delete
@@ -29,14 +29,24 @@ ADDRESS_WINDOW = timedelta(minutes=10)
 ADDRESS_WAIT = timedelta(minutes=1)
 FORGOTTEN = timedelta(hours=1)  # after the last attempt
 EVERYBODY = "*"
+CROWD = "这个网络上输错用户名或密码的次数较多，第一次在这里登录的用户请在 {} 秒后再试。以前在这里登录过的用户不受影响。"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt (一次尝试), counted as failed until ``succeeded``."""
+
+    account: str
+    place: str
+    at: datetime
+    before: datetime | None  # the address's attempt before this one; None: this one is not counted as the address's
 
 
 @dataclass(frozen=True, slots=True)
 class Knock:
-    """An attempt (一次尝试) to get at an account, existing or not; counted as failed until ``succeeded``."""
+    """An attempt to get at an account, existing or not (敲门)."""
 
-    account: str
-    place: str
+    attempt: Attempt
     address: str
     user_id: int | None
     password_hash: str | None
@@ -58,11 +68,9 @@ def knock(s: Session, username: str, address: str, device: str = "", purpose: st
         here = device_id is not None or s.exec(earlier).first() is not None
     # What was typed as a name is not kept but for 16 bits of its hash: people type passwords there.
     name = f"u{user.id}" if user else f"x{digest(username)[:4]}"
-    account, place = f"{name}/{purpose}".rstrip("/"), _place(address, device_id)
-    attempt(s, account, place, known=here)
+    account = f"{name}/{purpose}".rstrip("/")
     return Knock(
-        account,
-        place,
+        attempt(s, account, _place(address, device_id), known=here),
         address,
         user.id if user else None,
         user.password_hash if user else None,
@@ -70,34 +78,41 @@ def knock(s: Session, username: str, address: str, device: str = "", purpose: st
     )
 
 
-def attempt(s: Session, account: str, place: str, *, known: bool) -> None:
+def attempt(s: Session, account: str, place: str, *, known: bool) -> Attempt:
     """Count an attempt as failed until ``succeeded`` takes it back. Raises Refusal, code "throttled", counting nothing, where
     it has to wait. ``known``: this account's people have signed in from this place before."""
     now = clock.now()
     pair = s.get(Delay, (account, place))
     everybody = None if known else s.get(Delay, (EVERYBODY, place))
-    until = pair.until if pair else None
+    _wait(now, pair.until if pair else None, "输错次数较多，请在 {} 秒后再试。其他用户不受影响。")
     if everybody and everybody.failures >= ADDRESS_TRIES:
-        until = max(until or now, everybody.last_at + ADDRESS_WAIT)
-    if until is not None and now < until <= now + LONGEST_WAIT:  # further off: the clock was set back
-        seconds = int((until - now).total_seconds()) + 1
-        raise Refusal(f"输错次数较多，请在 {seconds} 秒后再试。其他人和其他电脑不受影响。", code="throttled")
+        _wait(now, everybody.last_at + ADDRESS_WAIT, CROWD)
     s.execute(delete(Delay).where(col(Delay.last_at) < now - FORGOTTEN))
     counted = _count(s, account, place, ACCOUNT_WINDOW)
     if counted.failures >= FREE_TRIES:
         counted.until = now + min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(counted.failures - FREE_TRIES, 10))
-    if not known:
-        _count(s, EVERYBODY, place, ADDRESS_WINDOW)
+    if known:
+        return Attempt(account, place, now, None)
+    before = everybody.last_at if everybody else now
+    _count(s, EVERYBODY, place, ADDRESS_WINDOW)
+    return Attempt(account, place, now, before)
 
 
-def succeeded(s: Session, account: str, place: str) -> None:
-    """It was right (成功): the account's count at this place begins anew, and this attempt is none of the address's."""
-    pair, everybody = s.get(Delay, (account, place)), s.get(Delay, (EVERYBODY, place))
+def succeeded(s: Session, made: Attempt) -> None:
+    """It was right (成功): the account's count at this place begins anew, and the address is as if it had not been made."""
+    pair, everybody = s.get(Delay, (made.account, made.place)), s.get(Delay, (EVERYBODY, made.place))
     if pair is not None:
         s.delete(pair)
-    if everybody is not None and everybody.failures:
+    if made.before is not None and everybody is not None and everybody.failures:
         everybody.failures -= 1
+        if everybody.last_at == made.at:
+            everybody.last_at = made.before
         s.add(everybody)
+
+
+def _wait(now: datetime, until: datetime | None, sentence: str) -> None:
+    if until is not None and now < until <= now + LONGEST_WAIT:  # further off: the clock was set back
+        raise Refusal(sentence.format(int((until - now).total_seconds()) + 1), code="throttled")
 
 
 def _count(s: Session, account: str, place: str, window: timedelta) -> Delay:
