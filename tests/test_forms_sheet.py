@@ -12,7 +12,7 @@ from models.enums import CellKind, Form
 from services.forms import loader
 from services.forms.findings import CellValue, Context
 from services.forms.sheet import LONGEST_TEXT, Sheet
-from services.forms.template import Address, FormTemplate
+from services.forms.template import REMARK_SLOT, Address, FormTemplate
 from tests.forms_kit import sheet, small, type_in
 
 TYPED = ["", "0", "1", "3", "5000", "50000", "1,234.5", "１２", "-5", "1.23456", "不涉及", "停产", "坏", "1e3", "12%", "是", "否",
@@ -74,6 +74,12 @@ def test_cells_that_cannot_be_typed_in_are_refused_one_by_one() -> None:
     assert "没有“nothing”" in sentences["nothing"]
     assert "没有写入" in sentences["mobile"]
     assert list(map(str, filled.cells)) == ["output:2024"]
+
+
+def test_a_remark_that_is_much_too_long_is_named_as_the_remark_it_is() -> None:
+    remark = Address("energy", REMARK_SLOT)
+    effect = sheet().apply([(remark, "说" * (LONGEST_TEXT + 1))])
+    assert f"”的特殊情况说明有 {LONGEST_TEXT + 1} 字" in effect.refused[remark]
 
 
 def test_profile_may_write_locked_cells() -> None:

@@ -144,7 +144,8 @@ class Sheet:
         if field.locked and not locked_too:
             return f"“{field.label}”由单位注册信息带出，不能在表中修改。如需更正，请到“单位信息”中修改。"
         if len(text) > LONGEST_TEXT:
-            return f"“{field.label}”的内容有 {len(text)} 字，超过 {LONGEST_TEXT} 字，没有写入。请精简，或在“更多附件”中上传。"
+            of_what = "的特殊情况说明" if address.slot == REMARK_SLOT else "的内容"
+            return f"“{field.label}”{of_what}有 {len(text)} 字，超过 {LONGEST_TEXT} 字，没有写入。请精简，或在“更多附件”中上传。"
         return ""
 
     def _type(self, number: int, text: str, before: dict[int, CellValue]) -> None:
