@@ -231,6 +231,32 @@ async def test_a_registration_names_every_empty_line_at_once(as_: As) -> None:
         (field,) = guest.field(f"{caption} *").elements
         await until(lambda field=field: field.error)
         assert field.error == f"请填写{caption}。"
+    province, city = (
+        field
+        for label in ("省（自治区、直辖市）*", "市 *")
+        for field in guest.find(kind=ui.select, content=label).elements
+    )
+    assert (province.error, city.error) == ("请选择省（自治区、直辖市）。", None)
+    province.value = "440000"
+    guest.button("提交注册").click()
+    await until(lambda: city.error)
+    assert (province.error, city.error) == (None, "请选择市。")
+
+
+async def test_a_registration_says_of_every_wrong_line_at_once_what_is_allowed(as_: As) -> None:
+    guest = await as_("filer")
+    await guest.open("/register")
+    for field in guest.find(ui.input).elements:
+        field.value = "x"
+    for label, code in (("省（自治区、直辖市）*", "440000"), ("市 *", "440100"), ("县（区）*", "440106")):
+        (choice,) = guest.find(kind=ui.select, content=label).elements
+        choice.value = code
+    guest.button("提交注册").click()
+    said = {"统一社会信用代码": "18 位", "手机号": "11 位", "电子邮件": "name@example.com", "用户名": "3 到 60 个字符"}
+    for caption, words in said.items():
+        (field,) = guest.field(f"{caption} *").elements
+        await until(lambda field=field: field.error)
+        assert words in field.error
 
 
 async def test_a_registration_page_says_what_is_wrong_before_it_thanks(as_: As) -> None:

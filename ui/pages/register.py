@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from services.accounts import organisations, passwords
+from services.accounts import contacts, organisations, passwords, users
 from services.accounts.views import Registered, RegisterForm
 from services.errors import Refusal
 from services.forms import names
 from ui import act, shell
 from ui.widgets import fields
 from ui.widgets.upload import PICTURES, Upload
+
+# What can be said of each line by itself, so that it is said of all at once.
+CHECKS = {
+    "name": contacts.name,
+    "credit_code": contacts.credit_code,
+    "address": contacts.address,
+    "contact": contacts.contact,
+    "telephone": contacts.telephone,
+    "mobile": contacts.mobile,
+    "email": contacts.email,
+    "username": users.check_username,
+}
 
 
 @act.public_page("/register", title="单位注册")
@@ -46,13 +58,17 @@ class _Form:
             self.mobile = fields.text("手机号", most=11)
             self.email = fields.text("电子邮件", most=100)
         with shell.card("营业执照"):
-            self.attached = ui.label("请上传营业执照的扫描件或照片，主管部门据此确认。").classes("lv-muted")
+            self.attached = ui.label(
+                "请上传营业执照的扫描件或照片，主管部门据此确认。不上传也可以提交，主管部门可能因此不予确认。"
+            ).classes("lv-muted")
             Upload("上传营业执照", self._take, kinds=PICTURES)
         with shell.card("负责人的登录用户"), ui.element("div").classes("lv-columns"):
             self.user_name = fields.text("姓名", most=50)
             self.username = fields.text("用户名", most=60, hint="登录时使用，3 位以上", autocomplete="username")
             self.password = ui.input("密码 *", password=True, password_toggle_button=True)
-            self.password.props(f'autocomplete=new-password aria-label=密码 hint="{passwords.profile().words()}"')
+            self.password.props(
+                f'autocomplete=new-password aria-label=密码 aria-required=true hint="{passwords.profile().words()}"'
+            )
         fields.form_actions("提交注册", self.submit, ("返回登录", "/login"))
 
     async def submit(self) -> None:
@@ -76,6 +92,7 @@ class _Form:
             "name": self.name,
             "credit_code": self.code,
             "address": self.address,
+            **self.where.fields,
             "contact": self.contact,
             "telephone": self.telephone,
             "mobile": self.mobile,
@@ -83,10 +100,9 @@ class _Form:
             "user_name": self.user_name,
             "username": self.username,
             "password": self.password,
-            **self.where.fields,
         }
         with fields.beside(places):
-            if fields.missing(places.values()):
+            if fields.missing(places.values()) or fields.wrong(places, CHECKS):
                 return
             self._thank(await act.anonymously(organisations.register_unit, form, act.tab().address))
 

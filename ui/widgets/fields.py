@@ -42,20 +42,40 @@ def beside(fields: Mapping[str, ValidationElement[Any]]) -> Iterator[None]:
 
 
 def missing(fields: Iterable[ValidationElement[Any]]) -> bool:
-    """Whether a required line is empty; says so beside every one and goes to the first."""
-    empty = [f for f in fields if isinstance(f, ui.input) and _required(f) and not (f.value or "").strip()]
+    """Whether a required line or choice is empty; says so beside every one and goes to the first."""
+    empty = [f for f in fields if _required(f) and _empty(f)]
     for field in empty:
-        field.error = f"请填写{_caption(field)}。"
+        field.error = f"请{'选择' if isinstance(field, ui.select) else '填写'}{_caption(field)}。"
     if empty:
         empty[0].run_method("focus")
     return bool(empty)
 
 
-def _required(field: ui.input) -> bool:
+def wrong(fields: Mapping[str, ValidationElement[Any]], checks: Mapping[str, Callable[[str], object]]) -> bool:
+    """Whether a line is not what its check allows; says so beside every one and goes to the first (逐项检查)."""
+    found = []
+    for name, check in checks.items():
+        try:
+            check(fields[name].value or "")
+        except Refusal as refusal:
+            fields[name].error = refusal.message
+            found.append(fields[name])
+    if found:
+        found[0].run_method("focus")
+    return bool(found)
+
+
+def _empty(field: ValidationElement[Any]) -> bool:
+    if isinstance(field, ui.select):  # a choice among nothing, such as the county before its city, is not asked for
+        return field.value is None and bool(field.options)
+    return not (field.value or "").strip()
+
+
+def _required(field: ValidationElement[Any]) -> bool:
     return str(field.props["label"]).endswith("*")
 
 
-def _caption(field: ui.input) -> str:
+def _caption(field: ValidationElement[Any]) -> str:
     return str(field.props["label"]).rstrip("* ")
 
 
@@ -154,7 +174,7 @@ class WhereFields:
 
     @property
     def fields(self) -> dict[str, ValidationElement[Any]]:
-        return {"region_code": self.county, **self._selects}
+        return {"province": self.province, "city": self.city, "region_code": self.county, **self._selects}
 
     @property
     def _selects(self) -> dict[str, ui.select]:
@@ -218,7 +238,7 @@ class WhereFields:
     def _level(self, label: str, parent: str | None, value: str | None) -> ui.select:
         options = {r.code: r.name for r in reference.regions_within(parent)} if parent is not None else {}
         select = ui.select(options, value=value if value in options else None, label=label, with_input=True)
-        return self._lock(select, "region_code")
+        return self._lock(select.props("aria-required=true"), "region_code")
 
     def _office(self, label: str, key: str, tier: Tier | None) -> ui.select:
         select = self._lock(ui.select({NOTHING: "不选"}, value=NOTHING, label=label), key)
