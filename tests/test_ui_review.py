@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from services.db import Database
 from services.documents import pdf
 from services.filings import desk, moves, snapshots
 from services.reviews import decisions, opinions, peers, questions
-from tests import filing_kit, scans
+from tests import filing_kit, filling, scans
 from tests.conftest import World
 from tests.ui_kit import Visitor, served, until, visitor
 from ui.widgets.data_table import DataTable
@@ -435,6 +436,27 @@ async def test_an_opinion_that_is_being_typed_stands_there_again_after_a_reload(
         await user.should_see("草稿已保存")
         await user.open(f"/filing/{filing}/review")
         assert field(user, "审核意见").value == "产值与纳税申报一致，"
+
+
+@pytest.mark.parametrize(
+    ("who", "path", "caption"),
+    [
+        ("admin", "/organisations", "新增机构"),
+        ("other", "/filing/{draft}", "导入EXCEL"),
+        ("county", "/filing/{filing}/review", "对整份表提问"),
+        ("county", "/filings/green_factory?tab=all", "批量导出"),
+    ],
+)
+async def test_a_second_click_before_the_dialog_is_there_opens_no_second_one(
+    house: Database, sqlite_world: World, filing: int, who: str, path: str, caption: str
+) -> None:
+    draft = filling.opened(house, sqlite_world.other)
+    async with at(path.format(filing=filing, draft=draft), sqlite_world.actors[who]) as user:
+        press(user, caption)
+        press(user, caption)
+        await until(lambda: elements(user, ui.dialog))
+        await asyncio.to_thread(house.read, lambda s: None)  # what the second click asked has been answered too
+        assert len(elements(user, ui.dialog)) == 1
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ OFFICES = {kind: kind.caption for kind in OrgKind if kind is not OrgKind.UNIT}
 async def listing(actor: Actor, status: str = "") -> None:
     admin = actor.role is Role.ADMIN
     query = OrganisationQuery(status=next((s for s in OrgStatus if s.value == status), None))
-    primary = (lambda: ui.button("新增机构", icon="add", on_click=_create)) if admin else None
+    primary = (lambda: ui.button("新增机构", icon="add", on_click=act.busy(_create))) if admin else None
     with shell.frame(actor, title="机构", path="/organisations", primary=primary):
         note = ui.element("div")
         with ui.element("div").classes("lv-filters"):

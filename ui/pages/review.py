@@ -427,7 +427,7 @@ class _Review:
                     changed=[line.address for line in self.view.since_last],
                 ),
                 layout_json(view.layout),
-                on_pick=self.pick,
+                on_pick=act.busy(self.pick),
                 on_ready=self.sheet_ready,
             )
 

@@ -75,6 +75,7 @@ async def ask(query: ListQuery, picked: tuple[int, ...], started: Callable[[], N
             ui.button("返回", on_click=box.close).props("flat")
             button = ui.button("开始导出", icon="download", on_click=act.busy(start))
             button.bind_enabled_from(scope, "value", lambda value: bool(chosen[bool(value)].ids))
+    await box
 
 
 def _scope(picked: bool, found: Selection) -> str:

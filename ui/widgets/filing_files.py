@@ -100,6 +100,7 @@ async def preview(found: FileView) -> None:
     back.on_click(act.busy(lambda: turn(-1)))
     on.on_click(act.busy(lambda: turn(1)))
     await turn(0)
+    await box
 
 
 def _picture(db: Database, actor: Actor, file_id: int, page: int) -> tuple[bytes, int]:

@@ -37,7 +37,7 @@ LINES = (
 
 def button(head: FilingHead, take: Take) -> ui.button:
     """The button of the sheet's bar (导入EXCEL); ``take`` is called in the page once the import is written."""
-    return ui.button("导入EXCEL", on_click=lambda: _Import(head, take).open()).props("outline")
+    return ui.button("导入EXCEL", on_click=act.busy(lambda: _Import(head, take).open())).props("outline")
 
 
 class _Import:
@@ -47,7 +47,7 @@ class _Import:
         self.head, self.take = head, take
         self.shown: ImportPreview | None = None
 
-    def open(self) -> None:
+    async def open(self) -> None:
         with dialogs.dialog("导入EXCEL", wide=True) as self.box:
             with ui.element("div").classes("lv-import").props("aria-live=polite"):
                 with ui.element("div").classes("lv-import-step") as self.choice:
@@ -60,6 +60,7 @@ class _Import:
                 self.found = ui.element("div").classes("lv-import-step")
             self.foot = ui.row().classes("lv-dialog-actions")
         self.ask()
+        await self.box
 
     def ask(self, refused: str = "") -> None:
         """The first step: which workbook; ``refused``: why the last one was not read."""

@@ -179,7 +179,7 @@ class Asked:
                 ui.button(
                     "对整份表提问",
                     icon="add_comment",
-                    on_click=lambda: ask(self.filing_id, "", "整份表", self.drafts),
+                    on_click=act.busy(lambda: ask(self.filing_id, "", "整份表", self.drafts)),
                 ).props("outline")
             elif asking is not None:
                 shell.reason_button("对整份表提问", asking.reason, props="outline")
