@@ -6,6 +6,7 @@ import io
 import math
 import random
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 import pypdfium2
@@ -16,6 +17,7 @@ from services.documents.fonts import FOLDER, HEI
 A4 = (11.69, 8.27)  # inches, landscape
 SEAL_MM = 42
 RED = (214, 32, 40)
+_SLACK = 200  # pixels by which the noise may be shifted
 
 SealPlace = Literal["none", "signature", "code", "codes", "edge"]
 
@@ -83,20 +85,19 @@ def scanned(page: Image.Image, condition: Condition, random_: random.Random, *, 
         picture = _shrunk(picture, condition.print_scale)
     for x, y in _seal_places(picture, condition, last):
         _stamp(picture, x, y, SEAL_MM * condition.dpi / 25.4, random_)
+    paper: tuple[int, ...] | int = (250, 250, 248)
+    if condition.grey or condition.black_white:
+        picture, paper = picture.convert("L"), 250
     if condition.photo:
         picture = _photographed(picture, random_)
     angle = condition.angle + (180 if condition.turned else 0)
     if angle:
-        picture = picture.rotate(
-            angle, Image.Resampling.BICUBIC, expand=abs(condition.angle) > 3, fillcolor=(250, 250, 248)
-        )
-    if condition.grey or condition.black_white:
-        picture = picture.convert("L")
+        picture = picture.rotate(angle, Image.Resampling.BICUBIC, expand=abs(condition.angle) > 3, fillcolor=paper)
     picture = ImageEnhance.Contrast(picture).enhance(condition.contrast)
     if condition.blur:
         picture = picture.filter(ImageFilter.GaussianBlur(condition.blur * condition.dpi / 200))
     if condition.noise:
-        picture = _noisy(picture, condition.noise)
+        picture = _noisy(picture, condition.noise, random_)
     if condition.black_white:
         picture = picture.point(lambda level: 255 if level > 150 else 0).convert("1").convert("L")
     return picture
@@ -134,7 +135,7 @@ def _stamp(page: Image.Image, x: float, y: float, diameter: float, random_: rand
 
 def _seal_places(page: Image.Image, condition: Condition, last: bool) -> list[tuple[float, float]]:
     millimetre = condition.dpi / 25.4
-    main = (24 * millimetre, page.height - 17 * millimetre)
+    main = (page.width / 2, page.height - 17 * millimetre)
     second = (page.width - 22 * millimetre, 15.5 * millimetre)
     places: dict[SealPlace, list[tuple[float, float]]] = {
         "none": [],
@@ -174,7 +175,15 @@ def _photographed(page: Image.Image, random_: random.Random) -> Image.Image:
     return ImageChops.multiply(picture, Image.merge("RGB", (shadow, shadow, shadow)))
 
 
-def _noisy(picture: Image.Image, sigma: float) -> Image.Image:
-    noise = Image.effect_noise(picture.size, sigma)
+def _noisy(picture: Image.Image, sigma: float, random_: random.Random) -> Image.Image:
+    """A part of one large sheet of noise, another part for each picture: making noise takes longer than all the rest."""
+    grain = _grain(picture.width + _SLACK, picture.height + _SLACK, sigma)
+    left, top = random_.randrange(_SLACK), random_.randrange(_SLACK)
+    noise = grain.crop((left, top, left + picture.width, top + picture.height))
     layer = noise if picture.mode == "L" else Image.merge("RGB", (noise, noise, noise))
     return ImageChops.add(picture, layer, scale=1, offset=-128)
+
+
+@lru_cache(maxsize=2)
+def _grain(width: int, height: int, sigma: float) -> Image.Image:
+    return Image.effect_noise((width, height), sigma)

@@ -213,6 +213,15 @@ def test_a_photo_of_one_page_is_read(full: FilingSnapshot, printed: bytes) -> No
     assert "缺少" in judged(result, full).refused
 
 
+@pytest.mark.parametrize("angle", [3, -3, 183, 177])
+def test_a_crooked_photo_without_the_corners_of_the_paper_is_read(printed: bytes, angle: int) -> None:
+    sheet = scans.rasterise(printed, 150)[1]
+    edge = 30  # pixels: 5 mm of the paper are not on the photo
+    crooked = sheet.rotate(angle, Image.Resampling.BICUBIC, fillcolor=(90, 84, 76))
+    photo = crooked.crop((edge, edge, sheet.width - edge, sheet.height - edge))
+    assert [code.page for code in scan.read(scans.to_jpeg(photo)).pages[0].codes] == [2]
+
+
 def test_other_codes_on_the_paper_are_ignored() -> None:
     symbol = zxingcpp.create_barcode("https://example.com/", zxingcpp.BarcodeFormat.QRCode)
     picture = memoryview(symbol.to_image(scale=8))

@@ -20,8 +20,9 @@ from services.forms.template import REMARK_SLOT, UNIT_SLOT, FormField, Part, Sec
 DRAFT_MARK = "草稿 未验证"
 KEYWORD = "LVCE"  # opens the keywords of every form we print, for archives
 
-_SIDE = 15.0  # mm left and right; the codes stand this far from the edges too
+_SIDE = 15.0  # mm left and right
 _TOP, _BOTTOM = 27.0, 29.5  # both keep 3 mm clear around the codes
+# The main code stands in the middle of the foot, where a crooked photo cuts least; the second at the upper right corner.
 _MAIN_CODE, _SECOND_CODE, _CODE_EDGE = 18.0, 15.0, 8.0
 
 _HEAD_FILL: Colour = (0.90, 0.94, 0.92)
@@ -326,7 +327,7 @@ _LAYOUTS = {"fields": _plain, "questions": _questions, "grid": _grid, "texts": _
 
 
 def _form_furniture(paper: Paper, snapshot: FilingSnapshot, page: int, pages: int) -> None:
-    template, edge = snapshot.template, _SIDE + _MAIN_CODE + 4
+    template = snapshot.template
     title = f"{template.title}（{snapshot.year}年）"
     if page == 1:
         _centred(paper, 16, title, fonts.HEI, 18)
@@ -339,13 +340,13 @@ def _form_furniture(paper: Paper, snapshot: FilingSnapshot, page: int, pages: in
     payload = codes.PageCode(snapshot.number, version, snapshot.digest[:16], page, pages)
     modules = codes.modules(codes.encode(payload))
     foot = paper.height - _CODE_EDGE
-    paper.modules(_SIDE, foot - _MAIN_CODE, _MAIN_CODE, modules)
+    paper.modules((paper.width - _MAIN_CODE) / 2, foot - _MAIN_CODE, _MAIN_CODE, modules)
     paper.modules(paper.width - _SIDE - _SECOND_CODE, _CODE_EDGE, _SECOND_CODE, modules)
-    paper.text(edge, foot - 12.5, f"校验码　{code}", fonts.HEI, 13)
+    paper.text(_SIDE, foot - 12.5, f"校验码　{code}", fonts.HEI, 13)
     stand = f"第 {snapshot.version_no} 版　数据时间 {_moment(snapshot.dated)}　填报编号 {snapshot.number}"
-    paper.text(edge, foot - 6.5, stand, fonts.SONG, 8.5)
+    paper.text(_SIDE, foot - 6.5, stand, fonts.SONG, 8.5)
     hint = "校验码与二维码由表中数据计算得出；数据修改后须重新导出、签字、盖章。"
-    paper.text(edge, foot - 1.5, hint, fonts.SONG, 8, _GREY)
+    paper.text(_SIDE, foot - 1.5, hint, fonts.SONG, 8, _GREY)
     _page_number(paper, foot - 1.5, page, pages)
     if not snapshot.validated:
         paper.slanted(paper.width / 2, paper.height / 2, DRAFT_MARK, fonts.HEI, 88, 24, _RED)
