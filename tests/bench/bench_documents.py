@@ -1,12 +1,13 @@
 """Documents beside the peer libraries on the same content, each in a fresh process, with peak memory.
 
 ``python -m tests.bench.bench_documents [--only pdf,excel,…] [--scans 200] [--forms 1000] [--runs 3] [--into FILE]`` prints Markdown
-tables, and writes them into a file. Peers that are not installed (typst, reportlab) are named and left out. What is measured:
+tables, and puts them in the place of the older ones of a file. Peers that are not installed (typst, reportlab) are named and left
+out. What is measured:
 
 * ``pdf`` ``excel`` ``intake``: a form, warm, beside the peers; ``pages``: what must hold for every printed page
 * ``hostile``: workbooks that are meant to do harm, through the limited child as in the application; memory of what it does
 * ``scan``: pages read, by condition and resolution; ``grid``: by resolution, angle and seal; ``wrong``: whole papers that must
-  not be taken
+  not be taken. Half an hour by two processes (``--processes``); what is found does not depend on how busy the machine is
 * ``zip`` ``summary``: batches; ``clicks``: how long a committed cell takes in 40 open sheets while two batches are at work
 """
 
@@ -25,9 +26,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +49,6 @@ FORMS = 45
 ROUNDS = 5
 PAGES_OF = 200
 SUMMARY_ROWS, SUMMARY_COLUMNS = 20_000, 20
-_printed: list[str] = []
 
 
 def forms(count: int) -> list[FilingSnapshot]:
@@ -351,7 +354,8 @@ def main() -> None:
     parser.add_argument("--grid", type=int, default=6, help="scans in each of the 96 cells of the grid")
     parser.add_argument("--papers", type=int, default=8, help="of each kind that must not be taken, and resolution")
     parser.add_argument("--clicks", default="40|8|3", help="editors | seconds | rounds")
-    parser.add_argument("--into", type=Path, help="write the tables into this file")
+    parser.add_argument("--processes", type=int, default=2, help="that draw and read scans")
+    parser.add_argument("--into", type=Path, help="renew the tables of this file")
     parser.add_argument("--dpi", default="100,150,200,300")
     parser.add_argument("--forms", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=3)
@@ -361,25 +365,30 @@ def main() -> None:
         measure, _, name = options.one.partition(":")
         print(json.dumps(MEASURES[measure](name)))
         return
-    wanted = options.only.split(",")
-    for measure, peers in PEERS.items():
-        if measure in wanted:
-            _compare(measure, peers, options.runs)
-    tables: dict[str, Callable[[], None]] = {
+    from tests.bench.__main__ import machine  # here, so that it takes no memory of what is measured
+
+    dpi = options.dpi.split(",")
+    tables: dict[str, Callable[[], str]] = {
+        **{measure: partial(_compare, measure, peers, options.runs) for measure, peers in PEERS.items()},
         "pages": _pages_table,
         "hostile": _hostile_table,
-        "scan": lambda: _scan_table(options.scans, options.dpi.split(",")),
-        "grid": lambda: _grid_table(options.grid, options.dpi.split(",")),
-        "wrong": lambda: _wrong_table(options.papers, options.dpi.split(",")),
+        "scan": lambda: _scan_table(options.scans, dpi, options.processes),
+        "grid": lambda: _grid_table(options.grid, dpi, options.processes),
+        "wrong": lambda: _wrong_table(options.papers, dpi, options.processes),
         "zip": lambda: _zip_table(options.forms),
         "summary": lambda: _summary_table(options.runs),
         "clicks": lambda: _clicks_table(options.clicks),
     }
-    for name, make in tables.items():
+    wanted = options.only.split(",")
+    for name in wanted:
+        if name not in tables:
+            parser.error(f"--only: {name} is none of {', '.join(tables)}")
+    for name in tables:
         if name in wanted:
-            make()
-    if options.into:
-        options.into.write_text("\n".join(_printed), encoding="utf-8")
+            found = f"## {name}\n\nMeasured {datetime.now(UTC):%Y-%m-%d} on {machine()}.\n\n{tables[name]()}\n"
+            print(f"\n{found}", flush=True)
+            if options.into:
+                _renew(options.into, name, found, tuple(tables))
 
 
 PEERS: dict[str, dict[str, str]] = {
@@ -389,7 +398,7 @@ PEERS: dict[str, dict[str, str]] = {
 }
 
 
-def _compare(measure: str, peers: dict[str, str], runs: int) -> None:
+def _compare(measure: str, peers: dict[str, str], runs: int) -> str:
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in peers}
     for _ in range(runs):
         for name, how in peers.items():
@@ -410,49 +419,47 @@ def _compare(measure: str, peers: dict[str, str], runs: int) -> None:
                     f"{middle['rss']:.0f}",
                 )
             )
-    _print(measure, rows, ("", "ms a form", "绿册 / this", "first, ms", "KB", "peak MB"))
+    return _table(measure, rows, ("", "ms a form", "绿册 / this", "first, ms", "KB", "peak MB"))
 
 
-def _pages_table() -> None:
+def _pages_table() -> str:
     one = _fresh("pages:")
     assert one is not None
     heads = ("forms", "pages", "missing glyphs", "split pledges", "lonely pledges", "different when printed again")
-    _print("printed pages", [tuple(map(str, one.values()))], heads)
+    return _table("printed pages", [tuple(map(str, one.values()))], heads)
 
 
-def _grid_table(count: int, resolutions: list[str]) -> None:
-    found = [_fresh(f"grid:{dpi}|{count}") or {} for dpi in resolutions]
+def _grid_table(count: int, resolutions: list[str], processes: int) -> str:
+    found = _side_by_side([f"grid:{dpi}|{count}" for dpi in resolutions], processes)
     read, wrong, total = (
         sum(cell[what] for one in found for cell in one.values()) for what in ("read", "wrong", "count")
     )
     rows = [(cell, *(f"{one[cell]['read']}/{one[cell]['count']}" for one in found)) for cell in found[0]]
     title = f"{total} scans in colour by resolution, angle and seal: {read} read, {wrong} wrong"
-    _print(title, rows, ("", *(f"{dpi} dpi" for dpi in resolutions)))
+    return _table(title, rows, ("", *(f"{dpi} dpi" for dpi in resolutions)))
 
 
-def _wrong_table(count: int, resolutions: list[str]) -> None:
+def _wrong_table(count: int, resolutions: list[str], processes: int) -> str:
+    found = iter(_side_by_side([f"wrong:{kind}|{dpi}|{count}" for kind in WRONG for dpi in resolutions], processes))
     rows = []
     for kind in WRONG:
-        cells = [kind]
-        for dpi in resolutions:
-            one = _fresh(f"wrong:{kind}|{dpi}|{count}")
-            assert one is not None, kind
-            cells.append(f"{one['bound']} / {one['asked']} / {one['refused']}, {one['median']:.0f} ms")
-        rows.append(cells)
+        ones = [next(found) for _ in resolutions]
+        said = (f"{one['bound']} / {one['asked']} / {one['refused']}, {one['median']:.0f} ms" for one in ones)
+        rows.append((kind, *said))
     heads = ("bound / asks for the code / refused, of all; ms a page", *(f"{dpi} dpi" for dpi in resolutions))
-    _print(f"{count} whole papers of each kind; only the last is to be bound", rows, heads)
+    return _table(f"{count} whole papers of each kind; only the last is to be bound", rows, heads)
 
 
-def _clicks_table(how: str) -> None:
+def _clicks_table(how: str) -> str:
     one = _fresh(f"clicks:{how}")
     assert one is not None
     row = [f"{one[key]:.1f}" for key in ("quiet p50", "quiet p95", "busy p50", "busy p95")]
     heads = ("p50, ms", "p95, ms", "p50 with two batches at work", "p95 with two batches at work", "lost")
     editors = how.partition("|")[0]
-    _print(f"a committed cell in {editors} open sheets", [(*row, str(one["failures"]))], heads)
+    return _table(f"a committed cell in {editors} open sheets", [(*row, str(one["failures"]))], heads)
 
 
-def _hostile_table() -> None:
+def _hostile_table() -> str:
     from tests.test_documents_intake import HOSTILE
 
     rows = []
@@ -460,22 +467,21 @@ def _hostile_table() -> None:
         one = _fresh(f"hostile:{name}")
         assert one is not None, name
         rows.append((name, f"{one['median']:.1f}", f"{one['rss']:.1f}"))
-    _print("hostile workbooks, all refused", rows, ("file", "ms", "extra MB"))
+    return _table("hostile workbooks, all refused", rows, ("file", "ms", "extra MB"))
 
 
-def _scan_table(count: int, resolutions: list[str]) -> None:
+def _scan_table(count: int, resolutions: list[str], processes: int) -> str:
+    asked = [f"scan:{condition}|{dpi}|{count}" for condition in CONDITIONS for dpi in resolutions]
+    found = iter(_side_by_side(asked, processes))
     rows = []
     for condition in CONDITIONS:
-        cells: list[str] = [condition]
-        for dpi in resolutions:
-            one = _fresh(f"scan:{condition}|{dpi}|{count}")
-            assert one is not None, condition
-            cells.append(f"{one['read']}/{one['count']}, {one['wrong']} wrong, {one['median']:.0f} ms")
-        rows.append(cells)
-    _print("scans read", rows, ("condition", *(f"{dpi} dpi" for dpi in resolutions)))
+        ones = [next(found) for _ in resolutions]
+        said = (f"{one['read']}/{one['count']}, {one['wrong']} wrong, {one['median']:.0f} ms" for one in ones)
+        rows.append((condition, *said))
+    return _table("scans read", rows, ("condition", *(f"{dpi} dpi" for dpi in resolutions)))
 
 
-def _zip_table(count: int) -> None:
+def _zip_table(count: int) -> str:
     found = {
         name: _fresh(f"zip:{processes}|{count}") for name, processes in (("serial, no zip", 0), ("two processes", 2))
     }
@@ -492,17 +498,17 @@ def _zip_table(count: int) -> None:
         for name, one in found.items()
         if one
     ]
-    _print(f"{count} forms", rows, ("", "ms a form", "s", "of serial", "parent peak MB"))
+    return _table(f"{count} forms", rows, ("", "ms a form", "s", "of serial", "parent peak MB"))
 
 
-def _summary_table(runs: int) -> None:
+def _summary_table(runs: int) -> str:
     rows = []
     for name in ("xlsx", "csv", "openpyxl"):
         results = [one for _ in range(runs) if (one := _fresh(f"summary:{name}"))]
         middle = {key: statistics.median(one[key] for one in results) for key in results[0]}
         caption = {"xlsx": "绿册 xlsx", "csv": "绿册 csv", "openpyxl": "openpyxl, normal mode"}[name]
         rows.append((caption, f"{middle['median']:.0f}", f"{middle['rss']:.1f}", f"{middle['child']:.0f}"))
-    _print(
+    return _table(
         f"{SUMMARY_ROWS:,} × {SUMMARY_COLUMNS} 汇总表",
         rows,
         ("", "ms", "extra MB in the server", "peak MB of the child, imports included"),
@@ -557,6 +563,16 @@ def _ticket(path: Path, file_name: str) -> Ticket:
     return Ticket(path, _Batch(view, 1, path))
 
 
+def _side_by_side(asked: list[str], processes: int) -> list[dict[str, Any]]:
+    """The answers of so many fresh processes at a time, in the order of the questions."""
+    with ThreadPoolExecutor(processes) as threads:
+        answers = list(threads.map(_fresh, asked))
+    missing = [what for what, answer in zip(asked, answers, strict=True) if answer is None]
+    if missing:
+        raise SystemExit(f"not measured: {', '.join(missing)}")
+    return [answer for answer in answers if answer is not None]
+
+
 def _fresh(what: str) -> dict[str, Any] | None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.bench_documents", "--one", what],
@@ -584,9 +600,16 @@ def _resident(*, reset: bool = False) -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
-def _print(title: str, rows: list[Any], heads: tuple[str, ...]) -> None:
-    _printed.append(f"**{title}**\n\n{load.table(rows, heads)}\n")
-    print(f"\n{_printed[-1]}", flush=True)
+def _table(title: str, rows: list[Any], heads: tuple[str, ...]) -> str:
+    return f"**{title}**\n\n{load.table(rows, heads)}\n"
+
+
+def _renew(path: Path, name: str, found: str, order: tuple[str, ...]) -> None:
+    """Put what was found in the place of what ``name`` found before; everything else stays."""
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    sections = {part.partition("\n")[0]: part.strip() for part in before.split("## ")[1:]}
+    sections[name] = found.removeprefix("## ").strip()
+    path.write_text("\n".join(f"## {sections[one]}\n" for one in order if one in sections), encoding="utf-8")
 
 
 if __name__ == "__main__":
