@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
 from sqlalchemy.orm import aliased, object_session
 from sqlmodel import Session, col
 
-from models import ExpertTask, Filing, Organisation, RosterEntry, Step
+from models import ExpertTask, Filing, Organisation, RosterEntry, Step, User
 from models.enums import Action, Captioned, FilingStatus, Role, StepStatus
+from services import clock
 from services.actors import Actor, region_prefix
 from services.errors import Forbidden, NotFound
-from services.workflow import transitions
+from services.workflow import guards, transitions
 from services.workflow.facts import DECIDED, Relation
 
 S = TypeVar("S", bound=Select[*tuple[Any, ...]])
@@ -130,6 +132,8 @@ def authorize(actor: Actor, action: Action | Power, subject: Subject | Filing | 
     if where in MATRIX.get(action, {}).get(actor.role, ()) and (not target.deleted or action is Action.RESTORE):
         return
     if where is Relation.NONE:
+        if isinstance(subject, Filing) and subject.deleted_at and subject.organisation_id == actor.organisation_id:
+            raise NotFound(_deleted(subject, subject.deleted_at))
         raise NotFound
     raise Forbidden(_not_yours(actor, action, where))
 
@@ -141,6 +145,14 @@ def allowed(actor: Actor, action: Action | Power, subject: Subject | Filing | Pl
     except (Forbidden, NotFound):
         return False
     return True
+
+
+def _deleted(filing: Filing, at: datetime) -> str:
+    """What the unit's own people read of a filing that a colleague deleted (已删除); for others there never was one."""
+    s = object_session(filing)
+    by = s.get(User, filing.deleted_by_id) if s is not None and filing.deleted_by_id else None
+    who = f"由{by.name}" if by else ""
+    return f"这份动态管理表已{who}于{guards.moment(clock.local(at))}删除，不能再查看或办理。请从列表重新进入；误删的，请尽快联系系统管理员恢复。"
 
 
 def relation(actor: Actor, subject: Subject) -> Relation:

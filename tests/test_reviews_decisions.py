@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,7 +15,8 @@ from services import audit, clock, inbox
 from services.actors import Actor
 from services.db import Database
 from services.errors import Conflict, Forbidden, NotFound, Refusal
-from services.filings import moves, standing
+from services.filings import desk, moves, sheets, standing
+from services.filings.views import CellEdit
 from services.reviews import decisions, questions
 from tests import filing_kit
 from tests.conftest import World
@@ -138,6 +140,29 @@ def test_deleting_asks_for_the_word_and_is_gone_for_the_unit(db: Database, world
         lambda s: s.execute(select(AuditLine).where(col(AuditLine.action) == Action.DELETE.value)).scalar_one()
     )
     assert (line.user_id, len(line.before_digest)) == (world.signer.user_id, 64)
+
+
+def test_the_units_own_people_read_who_deleted_it_and_everybody_else_that_it_is_not_there(
+    db: Database, world: World
+) -> None:
+    filing_id = db.write(filing_kit.draft, world.signer)
+    db.write(moves.delete, world.signer, filing_id, "删除")
+    edit = [CellEdit("gross_output:2024", "1")]
+    attempts: list[Callable[[Session, Actor, int], object]] = [
+        lambda s, actor, number: moves.delete(s, actor, number, "删除"),
+        lambda s, actor, number: desk.edit_cells(s, actor, number, edit),
+        sheets.head,
+    ]
+    said = "这份动态管理表已由黄启明于2025年3月20日 10:00删除，不能再查看或办理。"
+    for attempt in attempts:
+        with pytest.raises(NotFound, match=said):
+            db.write(attempt, world.filer, filing_id)
+        for actor in (world.other, world.far_city):
+            with pytest.raises(NotFound) as deleted:
+                db.write(attempt, actor, filing_id)
+            with pytest.raises(NotFound) as never_there:
+                db.write(attempt, actor, filing_id + 1000)
+            assert deleted.value.message == never_there.value.message
 
 
 def test_an_administrator_restores_within_thirty_days(db: Database, world: World) -> None:

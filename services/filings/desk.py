@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
@@ -15,7 +15,7 @@ from models import Cell, CellChange, Filing, FindingNote
 from models.enums import Action, FindingLevel, FindingState
 from services import audit, clock, events, permissions
 from services.actors import Actor
-from services.errors import Conflict, Refusal
+from services.errors import Conflict, NotFound, Refusal
 from services.filings import explanations, standing, working
 from services.filings import room as rooms
 from services.filings.opening import open_filing as open_filing
@@ -60,10 +60,10 @@ def edit_cells(
         raise Refusal(f"一次最多修改 {MOST_EDITS} 个单元格，这次是 {len(edits)} 个。请分几次粘贴或导入。")
     how = source if source in SOURCES else "typed"
     with rooms.spoilt_by_failure(s, filing_id):
-        room = _own_room(s, actor, rooms.enter(s, filing_id))
+        room = _own_room(s, actor, filing_id, rooms.enter)
         answer = _edit(s, actor, room, edits, how, seen or {})
         if answer is None:  # somebody else wrote since: look at the filing as it is now, once
-            room = _own_room(s, actor, rooms.reload(s, filing_id))
+            room = _own_room(s, actor, filing_id, rooms.reload)
             answer = _edit(s, actor, room, edits, how, seen or {})
         if answer is None:
             raise Conflict("这份动态管理表刚刚被他人改动，本次修改没有写入。请刷新页面，核对后重新填写。")
@@ -86,7 +86,7 @@ def note_finding(
     s: Session, actor: Actor, filing_id: int, finding: str, hash: str, action: str, text: str = "", *, origin: str = ""
 ) -> SheetPatch:
     """Keep a warning (核实或说明): ``action`` is "confirm" or "explain"; it is bound to the values it was said about."""
-    room = _own_room(s, actor, rooms.current(s, filing_id))
+    room = _own_room(s, actor, filing_id, rooms.current)
     found = room.sheet.findings.get(finding)
     if found is None or found.reviewers_only:
         raise Conflict(GONE)
@@ -107,7 +107,7 @@ def note_finding(
 
 def apply_fix(s: Session, actor: Actor, filing_id: int, finding: str, *, origin: str = "") -> SheetPatch:
     """一键更正: put in the texts that a finding offers."""
-    room = _own_room(s, actor, rooms.current(s, filing_id))
+    room = _own_room(s, actor, filing_id, rooms.current)
     found = room.sheet.findings.get(finding)
     if found is None or found.fix is None:
         raise Conflict(GONE)
@@ -154,8 +154,13 @@ def current_digest(s: Session, filing: Filing) -> str:
 # --- one edit ---------------------------------------------------------------------------------------------------------
 
 
-def _own_room(s: Session, actor: Actor, room: Room) -> Room:
+def _own_room(s: Session, actor: Actor, filing_id: int, enter: Callable[[Session, int], Room]) -> Room:
     """The room, if this person may edit this filing now; permission is asked once a person and room, the rest each time."""
+    try:
+        room = enter(s, filing_id)
+    except NotFound:
+        permissions.load(s, actor, Action.EDIT, filing_id)  # says more to those whose filing it was
+        raise
     who = actor.user_id, actor.role
     if actor.organisation_id != room.organisation_id or who not in room.cleared:
         permissions.load(s, actor, Action.EDIT, room.filing_id)
