@@ -13,7 +13,7 @@ from pathlib import Path
 from services import app as lvce
 from services import backup, demo, doctor, logs, schema, settings
 from services.accounts import audit_view
-from services.errors import Refusal
+from services.errors import Refusal, cause_of
 from services.settings import Settings
 
 
@@ -49,7 +49,7 @@ def _need_port(chosen: Settings) -> None:
             probe.bind((chosen.host, chosen.port))
     except OSError as error:
         raise lvce.CannotStart(
-            f"不能使用 {chosen.host} 的端口 {chosen.port}（{error.strerror}）。"
+            f"不能使用 {chosen.host} 的端口 {chosen.port}（{cause_of(error)}）。"
             "请停止占用它的程序，或用 LVCE_PORT 换一个端口；地址由 LVCE_HOST 指定。"
         ) from error
 
@@ -159,7 +159,7 @@ def main(argv: list[str]) -> int:
     except (Refusal, settings.SettingsError, lvce.CannotStart, backup.BackupError, schema.TooNew) as error:
         print(str(error), file=sys.stderr)
     except OSError as error:
-        print(f"不能读写 {error.filename or '文件'}：{error.strerror}。请检查路径、权限和磁盘空间。", file=sys.stderr)
+        print(f"不能读写 {error.filename or '文件'}：{cause_of(error)}。请检查路径、权限和磁盘空间。", file=sys.stderr)
     except KeyboardInterrupt:
         print("已取消。", file=sys.stderr)
     return 1

@@ -19,7 +19,7 @@ from models.enums import OrgKind, Role
 from services import audit, backup, backup_plan, clock, db, demo, doctor, safety, schema, turns
 from services.accounts import passwords, users
 from services.db import Database
-from services.errors import Conflict
+from services.errors import Conflict, cause_of
 from services.forms import reference
 from services.register import yearly
 from services.settings import Settings
@@ -226,7 +226,7 @@ def _make_folders(settings: Settings, *, serving: bool) -> None:
             place.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CannotStart(
-                f"不能建立数据目录 {place}：{error.strerror}。请检查上级目录的权限和磁盘空间。"
+                f"不能建立数据目录 {place}：{cause_of(error)}。请检查上级目录的权限和磁盘空间。"
             ) from error
     if not os.access(settings.data_dir, os.W_OK):
         raise CannotStart(f"数据目录 {settings.data_dir} 不可写。请检查权限。")

@@ -25,6 +25,7 @@ from sqlalchemy import Connection, MetaData, Table, inspect, text
 from services import clock, schema
 from services import settings as environment
 from services.db import Database, make_engine
+from services.errors import cause_of
 from services.settings import Settings
 
 MANIFEST = "manifest.json"
@@ -63,7 +64,9 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(str(error))
         return 1
     except OSError as error:
-        sys.stderr.write(f"不能写入备份目录（{error.strerror}）。请检查 LVCE_BACKUP_DIR 的权限和磁盘空间。")
+        sys.stderr.write(
+            f"不能写入备份目录（{cause_of(error)}）。请检查环境变量 LVCE_BACKUP_DIR 所指目录的权限和磁盘空间。"
+        )
         return 1
     sys.stdout.write(json.dumps({**asdict(done), "place": str(done.place)}))
     return 0

@@ -232,9 +232,7 @@ def _copied(settings: Settings, place: Path, stop: Event) -> str:
     if child.returncode == 0:
         return ""
     log.error("backup: %s", said.strip()[-2000:])
-    return (
-        said.strip() if said.startswith(_KNOWN) else "备份程序异常结束。请查看服务器日志，或运行 main.py doctor 检查。"
-    )
+    return said.strip() if said.startswith(_KNOWN) else "备份程序异常结束。请在“系统维护”中体检，或查看服务器日志。"
 
 
 _KNOWN = (

@@ -2,6 +2,27 @@
 
 from __future__ import annotations
 
+import errno
+
+_CAUSES = {
+    errno.EACCES: "没有权限",
+    errno.EPERM: "没有权限",
+    errno.EROFS: "磁盘是只读的",
+    errno.ENOSPC: "磁盘已满",
+    errno.EDQUOT: "磁盘配额已用完",
+    errno.EIO: "磁盘读写出错",
+    errno.ENOENT: "路径不存在",
+    errno.ENOTDIR: "路径中有一段不是目录",
+    errno.EISDIR: "这是一个目录",
+    errno.EADDRINUSE: "端口已被占用",
+    errno.EADDRNOTAVAIL: "本机没有这个地址",
+}
+
+
+def cause_of(error: OSError) -> str:
+    """What the system said (原因), in a few words of ours: its own are English."""
+    return _CAUSES.get(error.errno or 0, f"系统错误号 {error.errno}")
+
 
 class Refusal(Exception):
     """拒绝: the action was not done. ``message`` is shown as it is; ``field`` names the input it speaks of, if any."""

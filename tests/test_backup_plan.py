@@ -187,7 +187,7 @@ def test_a_folder_that_cannot_be_written_is_said_without_its_path(
     sqlite_db: Database, sqlite_world: World, place: Settings, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(Refusal, match="LVCE_BACKUP_DIR") as refused:
+    with pytest.raises(Refusal, match="路径中有一段不是目录") as refused:
         backup_plan.by_hand(sqlite_db, sqlite_world.admin, replace(place, backup_dir=tmp_path / "file" / "below"))
     assert str(tmp_path) not in refused.value.message
 

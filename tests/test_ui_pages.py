@@ -12,6 +12,7 @@ from typing import Any
 import openpyxl
 import pytest
 from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
 from nicegui.testing.user_interaction import UserInteraction
 from PIL import Image
 from sqlmodel import Session, select
@@ -467,6 +468,8 @@ async def test_the_administrator_backs_up_plans_and_examines(as_: As, sqlite_db:
     await guest.open("/upkeep")
     await guest.should_see("每天 02:30（北京时间）")
     await guest.should_see("还没有备份过")
+    codes = {e.text for e in guest.find(kind=TextElement).elements if e.tag == "code"}
+    assert codes == {"LVCE_BACKUP_DIR", "python main.py restore 备份目录"}  # typed letter by letter, and marked as such
     await guest.should_see("0 B，0 个文件（含已删除、留作记录的）")
     guest.button("立即备份").click()
     await guest.should_see("备份完成", retries=600)

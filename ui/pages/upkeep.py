@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
 
 from models.enums import Role
 from services import backup_plan, doctor
@@ -32,9 +33,11 @@ CHECK_HEADS = (
     Head("words", "情况和处理办法"),
 )
 TONES = {"正常": ("accent", "check"), "提示": ("note", "info"), "问题": ("error", "error")}
+# Words, and what has to be typed on the server letter by letter.
 RESTORING = (
-    "备份目录由服务器上的 LVCE_BACKUP_DIR 指定，最好在另一块磁盘上。恢复备份要在服务器上停止程序后运行 main.py restore，"
-    "先恢复到空的目录核对，再替换现有数据。"
+    ("备份目录由服务器上的环境变量", "LVCE_BACKUP_DIR"),
+    ("指定，最好在另一块磁盘上。恢复备份时，请先停止程序，在服务器上执行命令", "python main.py restore 备份目录"),
+    ("，恢复到空的目录并核对无误后，再替换现有数据。", ""),
 )
 
 
@@ -66,7 +69,11 @@ async def _backups() -> None:
         waiting = ui.label("正在备份，不影响他人填报…").classes("lv-muted").props("role=status")
         waiting.set_visibility(False)
     table = DataTable(BACKUP_HEADS, label="备份", empty="备份目录里还没有备份。")
-    ui.label(RESTORING).classes("lv-field-hint")
+    with ui.element("p").classes("lv-field-hint"):
+        for said, typed in RESTORING:
+            TextElement(tag="span", text=said)
+            if typed:
+                TextElement(tag="code", text=typed).classes("lv-typed")
 
     async def draw() -> None:
         view = await act.read(backup_plan.overview, act.settings())
