@@ -89,18 +89,24 @@ def scanned(page: Image.Image, condition: Condition, random_: random.Random, *, 
     if condition.grey or condition.black_white:
         picture, paper = picture.convert("L"), 250
     if condition.photo:
-        picture = _photographed(picture, random_)
+        picture = _photographed(picture, condition, random_)
     angle = condition.angle + (180 if condition.turned else 0)
     if angle:
-        picture = picture.rotate(angle, Image.Resampling.BICUBIC, expand=abs(condition.angle) > 3, fillcolor=paper)
+        picture = picture.rotate(angle, _resampling(condition), expand=abs(condition.angle) > 3, fillcolor=paper)
     picture = ImageEnhance.Contrast(picture).enhance(condition.contrast)
     if condition.blur:
-        picture = picture.filter(ImageFilter.GaussianBlur(condition.blur * condition.dpi / 200))
+        spread = condition.blur * condition.dpi / 200  # standard deviation, pixels
+        picture = picture.filter(ImageFilter.BoxBlur((math.sqrt(1 + 12 * spread**2) - 1) / 2))
     if condition.noise:
         picture = _noisy(picture, condition.noise, random_)
     if condition.black_white:
         picture = picture.point(lambda level: 255 if level > 150 else 0).convert("1").convert("L")
     return picture
+
+
+def _resampling(condition: Condition) -> Image.Resampling:
+    """Where a module of the code is seven pixels wide the quicker one does."""
+    return Image.Resampling.BICUBIC if condition.dpi < 250 else Image.Resampling.BILINEAR
 
 
 def seal(diameter: int, name: str = "广州南沙晟电电路有限公司") -> Image.Image:
@@ -154,7 +160,7 @@ def _shrunk(page: Image.Image, scale: float) -> Image.Image:
     return sheet
 
 
-def _photographed(page: Image.Image, random_: random.Random) -> Image.Image:
+def _photographed(page: Image.Image, condition: Condition, random_: random.Random) -> Image.Image:
     width, height = page.size
     # corners of what the camera sees, a little inside or outside the sheet
     quad = [
@@ -170,7 +176,7 @@ def _photographed(page: Image.Image, random_: random.Random) -> Image.Image:
             (0, height),
         )
     ]
-    picture = page.transform(page.size, Image.Transform.QUAD, quad, Image.Resampling.BICUBIC, fillcolor=(90, 84, 76))
+    picture = page.transform(page.size, Image.Transform.QUAD, quad, _resampling(condition), fillcolor=(90, 84, 76))
     shadow = Image.radial_gradient("L").resize(page.size).point(lambda level: 255 - level // 3)
     return ImageChops.multiply(picture, Image.merge("RGB", (shadow, shadow, shadow)))
 

@@ -17,12 +17,12 @@ import pytest
 
 from services import clock
 from services.documents import batches, pdf
-from services.documents.batches import Batches, BatchView, Ticket
+from services.documents.batches import Batches, BatchView, Owner, Ticket
 from services.documents.snapshot import FilingSnapshot
 from services.errors import NotFound, Refusal
 from tests import papers
 
-OWNER, OTHER = 7, 8
+OWNER, OTHER = Owner(7, 1, "city", "440100"), Owner(8, 1, "city", "440100")
 
 
 @pytest.fixture
@@ -178,6 +178,7 @@ def test_a_failed_batch_says_what_to_do(desk: Batches) -> None:
     desk.start(OWNER, "导出", "a.zip", work, told)
     over = told.wait()
     assert over.stage == "failed" and over.message.endswith("。") and "secret" not in over.message
+    assert desk.cancel(OWNER, over.id).stage == "cancelled", "移除"
 
 
 def test_nobody_else_sees_cancels_or_fetches_it(desk: Batches) -> None:
@@ -205,5 +206,46 @@ def test_a_restart_clears_what_was_left_half_done(tmp_path: Path) -> None:
     folder = tmp_path / "batches"
     folder.mkdir()
     (folder / "old.spool").write_text("x")
+    (folder / "other.slip").write_text('{"title": "of another version"}')
     Batches(folder).close()
+    assert list(folder.iterdir()) == []
+
+
+def test_what_is_ready_outlives_a_restart_for_its_day(desk: Batches, tmp_path: Path) -> None:
+    folder, told = tmp_path / "batches", Waiter()
+    view = desk.start(
+        OWNER, "导出", "表.zip", lambda ticket: ticket.path.write_bytes(b"x") and None, told, link="/filings"
+    )
+    over = told.wait()
+    desk.close()
+    again = Batches(folder)
+    assert again.mine(OWNER) == (over,) and again.mine(OTHER) == () and again.interrupted == ()
+    name, path = again.result(OWNER, view.id)
+    assert (name, path.read_bytes()) == ("表.zip", b"x")
+    again.close()
+    with clock.frozen(view.asked_at + batches.KEPT + timedelta(minutes=1)):
+        Batches(folder).close()
+    assert list(folder.iterdir()) == []
+
+
+def test_what_was_under_way_is_interrupted_by_a_restart_and_said_until_told(desk: Batches, tmp_path: Path) -> None:
+    folder, begun = tmp_path / "batches", Event()
+
+    def work(ticket: Ticket) -> None:
+        ticket.path.write_bytes(b"half")
+        begun.set()
+        while True:
+            ticket.step(1)
+
+    views = [desk.start(OWNER, "导出", f"{n}.zip", work, Waiter()) for n in range(batches.AT_ONCE + 1)]
+    assert begun.wait(30)
+    desk.cancel(OWNER, views[0].id)
+    desk.close()
+    assert {path.suffix for path in folder.iterdir()} == {".slip"}, "nothing half is left"
+    for _ in range(2):  # a run that ends before it could tell
+        again = Batches(folder)
+        assert [(whose, view.id) for whose, view in again.interrupted] == [(OWNER, view.id) for view in views[1:]]
+        again.close()
+    assert again.look(OWNER, views[1].id).stage == "failed" and "请重新导出" in again.look(OWNER, views[1].id).message
+    again.told_of_interrupted()
     assert list(folder.iterdir()) == []

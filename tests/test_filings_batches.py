@@ -21,7 +21,7 @@ from models.enums import Form, Role
 from services.actors import Actor
 from services.db import Database
 from services.documents import pdf
-from services.documents.batches import Batches, BatchView, Ticket, Told, Work
+from services.documents.batches import Batches, BatchView, Owner, Ticket, Told, Work
 from services.errors import Forbidden, NotFound, Refusal
 from services.filings import batches, moves, snapshots
 from services.filings.views import ListQuery
@@ -39,7 +39,9 @@ class House(Batches):
         self.over, self.begin = Event(), Event()
         self.begin.set()
 
-    def start(self, owner: int, title: str, file_name: str, work: Work, told: Told | None = None) -> BatchView:
+    def start(
+        self, owner: Owner, title: str, file_name: str, work: Work, told: Told | None = None, *, link: str = ""
+    ) -> BatchView:
         def held(ticket: Ticket) -> None:
             assert self.begin.wait(60)
             work(ticket)
@@ -49,7 +51,7 @@ class House(Batches):
                 told(view)
             self.over.set()
 
-        return super().start(owner, title, file_name, held, tell)
+        return super().start(owner, title, file_name, held, tell, link=link)
 
 
 @pytest.fixture
@@ -190,6 +192,21 @@ def test_a_cancelled_export_sends_no_message(db: Database, world: World, house: 
     assert messages(db) == []
     with pytest.raises(NotFound):
         house.result(batches.owner(world.county), view.id)
+
+
+def test_whoever_waits_for_an_export_is_told_of_a_restart_once(
+    db: Database, world: World, house: House, filings: dict[str, int], tmp_path: Path
+) -> None:
+    house.begin.clear()
+    start(db, world.city, house, "long")
+    again = Batches(tmp_path / "batches")  # as after a cut of the power: the old one was never closed
+    batches.tell_interrupted(db, again)
+    batches.tell_interrupted(db, Batches(tmp_path / "batches"))
+    (message,) = messages(db)
+    assert (message.user_id, message.link) == (world.city.user_id, "/filings/green_factory")
+    assert message.title == "导出没有完成：2025年度绿色工厂指标明细表（2 份）"
+    assert "重新启动" in message.text and message.text.endswith("请重新导出。")
+    house.cancel(batches.owner(world.city), house.mine(batches.owner(world.city))[0].id)
 
 
 def test_what_was_made_with_rights_that_are_gone_is_not_given_out(

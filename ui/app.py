@@ -36,7 +36,7 @@ def create(database: Database, settings: Settings) -> None:
     """Register pages, static files, plain routes and error pages for one database; before ``ui.run``."""
     theme.install()
     act.install(database, settings)
-    exports.install(settings)
+    exports.install(database, settings)
     wire.install()
     again.install()
     guard.install(app, settings, act.admits, wire.owns)

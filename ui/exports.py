@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from nicegui import app
 
+from services.db import Database
 from services.documents import batches
 from services.documents.batches import Batches
+from services.filings.batches import tell_interrupted
 from services.settings import Settings
 
 FOLDER = "batches"
@@ -14,10 +16,11 @@ KEPT = batches.KEPT
 _house: Batches | None = None
 
 
-def install(settings: Settings) -> None:
-    """Make it (启动时); what a former run left in its folder is thrown away."""
+def install(database: Database, settings: Settings) -> None:
+    """Make it (启动时), and tell the owners of what a former run did not finish."""
     global _house
     _house = made = Batches(settings.data_dir / FOLDER)
+    tell_interrupted(database, made)
     app.on_shutdown(made.close)
 
 

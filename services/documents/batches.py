@@ -1,7 +1,8 @@
 """Batches (批量导出): many forms as one zip, a 汇总表 of any length. In the background, two at a time, with progress and cancel.
 
-A batch belongs to a person with the rights of that moment. Its work runs in child processes of low priority, so that pages stay fast; what is ready lies in
-a folder until it is fetched or a day has passed. A restart of the server ends all batches: they are asked for again.
+A batch belongs to a person with the rights of that moment. Its work runs in child processes of low priority, so that pages stay
+fast; what is ready lies in a folder for a day. Beside each lies a slip (:meth:`_Batch.note`): after a restart what was ready is
+still there, and of what was under way its owner can be told (:attr:`Batches.interrupted`).
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import subprocess
 import sys
 import zipfile
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -33,15 +34,28 @@ AT_ONCE = 2
 KEPT = timedelta(hours=24)
 MOST_WAITING = 4  # of one person
 _ZIP_TIME = (2025, 1, 1, 0, 0, 0)  # of every entry: the same forms give the same zip
+_SLIP = ".slip"
+_INTERRUPTED = "系统在导出过程中重新启动，导出中断，没有生成文件。请重新导出。"
 _NOT_PRINTED = "有一份表没能生成 PDF，导出没有完成。请重试；仍不成功的，请联系系统管理员。"
+_NOT_WRITTEN = "磁盘空间不足或无法写入，导出没有完成。请联系系统管理员后重试。"
 
 Stage = Literal["waiting", "running", "ready", "failed", "cancelled"]
 Row = Sequence[str | Decimal | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """To whom a batch belongs: a person as long as his rights are those with which it was asked for."""
+
+    user_id: int
+    organisation_id: int
+    role: str
+    region_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BatchView:
-    """批量导出 as its owner sees it."""
+    """批量导出 as its owner sees it; ``link``: the page where it was asked for."""
 
     id: str
     title: str
@@ -50,6 +64,7 @@ class BatchView:
     done: int
     total: int
     asked_at: datetime
+    link: str = ""
     message: str = ""  # why it failed
 
     @property
@@ -84,9 +99,29 @@ class Ticket:
 @dataclass(slots=True)
 class _Batch:
     view: BatchView
-    owner: Hashable
+    owner: Owner
     path: Path
     stop: Event = field(default_factory=Event)
+    interrupted: bool = False  # by the end of a former run
+
+    @property
+    def slip(self) -> Path:
+        return self.path.with_suffix(_SLIP)
+
+    @property
+    def is_old(self) -> bool:
+        return self.view.is_over and clock.now() - self.view.asked_at > KEPT
+
+    def note(self) -> None:
+        """Write its slip: what a later run must know of it."""
+        slip = {**asdict(self.view), "asked_at": self.view.asked_at.isoformat(), "owner": asdict(self.owner)}
+        part = self.path.with_suffix(".part")
+        part.write_text(json.dumps(slip, ensure_ascii=False), encoding="utf-8")
+        part.replace(self.slip)
+
+    def forget(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self.slip.unlink(missing_ok=True)
 
 
 Work = Callable[[Ticket], None]
@@ -99,43 +134,63 @@ class Batches:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._folder.mkdir(parents=True, exist_ok=True)
-        for left in self._folder.iterdir():
-            left.unlink()
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="batch")
         self._lock = Lock()
-        self._batches: dict[str, _Batch] = {}
+        self._closing = False
+        self._batches = {batch.view.id: batch for batch in self._left()}
+        self._clear()
 
-    def start(self, owner: Hashable, title: str, file_name: str, work: Work, told: Told | None = None) -> BatchView:
-        """Queue a batch; ``told`` is called in the background thread when it is over. Raises Refusal if too many wait."""
-        self._forget_old()
+    @property
+    def interrupted(self) -> tuple[tuple[Owner, BatchView], ...]:
+        """What a former run did not finish, until :meth:`told_of_interrupted`."""
+        return tuple((batch.owner, batch.view) for batch in self._batches.values() if batch.interrupted)
+
+    def told_of_interrupted(self) -> None:
+        """Their owners know: the next run need not say it again."""
+        for _, view in self.interrupted:
+            self._batches[view.id].forget()
+
+    def admit(self, owner: Owner) -> None:
+        """Raises Refusal if too many batches of this person wait already."""
         waiting = [batch for batch in self._of(owner) if not batch.view.is_over]
         if len(waiting) >= MOST_WAITING:
             raise Refusal(f"您已有 {len(waiting)} 项导出在进行或排队。请等其中一项完成，或取消一项后再导出。")
+
+    def start(
+        self, owner: Owner, title: str, file_name: str, work: Work, told: Told | None = None, *, link: str = ""
+    ) -> BatchView:
+        """Queue a batch; ``told`` is called in the background thread when it is over. Raises Refusal as :meth:`admit`."""
+        self.admit(owner)
         id_ = secrets.token_hex(8)
-        view = BatchView(id_, title, file_name, "waiting", 0, 0, clock.now())
+        view = BatchView(id_, title, file_name, "waiting", 0, 0, clock.now(), link)
         batch = _Batch(view, owner, self._folder / id_)
+        try:
+            batch.note()
+        except OSError:
+            raise Refusal(_NOT_WRITTEN) from None
         with self._lock:
             self._batches[id_] = batch
         self._threads.submit(self._run, batch, work, told)
         return view
 
-    def mine(self, owner: Hashable) -> tuple[BatchView, ...]:
+    def mine(self, owner: Owner) -> tuple[BatchView, ...]:
         """Newest first."""
         return tuple(batch.view for batch in reversed(self._of(owner)))
 
-    def look(self, owner: Hashable, id_: str) -> BatchView:
+    def look(self, owner: Owner, id_: str) -> BatchView:
         return self._find(owner, id_).view
 
-    def cancel(self, owner: Hashable, id_: str) -> BatchView:
-        """Stop it, or throw away what is ready."""
+    def cancel(self, owner: Owner, id_: str) -> BatchView:
+        """Stop it, or throw away what is over."""
         batch = self._find(owner, id_)
         batch.stop.set()
-        if batch.view.stage in ("waiting", "ready"):
+        batch.slip.unlink(missing_ok=True)
+        if batch.view.stage != "running":
             batch.view = replace(batch.view, stage="cancelled")
-            batch.path.unlink(missing_ok=True)
+            batch.forget()
         return batch.view
 
-    def result(self, owner: Hashable, id_: str) -> tuple[str, Path]:
+    def result(self, owner: Owner, id_: str) -> tuple[str, Path]:
         """File name and place of what is ready; raises :class:`Refusal` while it is not."""
         batch = self._find(owner, id_)
         if batch.view.stage != "ready":
@@ -143,6 +198,8 @@ class Batches:
         return batch.view.file_name, batch.path
 
     def close(self) -> None:
+        """End what is under way; its slips stay, so that the next run tells their owners."""
+        self._closing = True
         for batch in list(self._batches.values()):
             batch.stop.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
@@ -156,30 +213,52 @@ class Batches:
             if batch.stop.is_set():  # after its last step
                 raise Cancelled
             batch.view = replace(batch.view, stage="ready", done=batch.view.total)
+            batch.note()
         except Cancelled:
             batch.view = replace(batch.view, stage="cancelled")
         except Refusal as refusal:
             batch.view = replace(batch.view, stage="failed", message=refusal.message)
         except OSError:
-            batch.view = replace(
-                batch.view, stage="failed", message="磁盘空间不足或无法写入，导出没有完成。请联系系统管理员后重试。"
-            )
+            batch.view = replace(batch.view, stage="failed", message=_NOT_WRITTEN)
         except Exception:
             batch.view = replace(
                 batch.view, stage="failed", message="导出没有完成。请重试；仍不成功的，请联系系统管理员。"
             )
             raise
         finally:
-            if batch.view.stage != "ready":
-                batch.path.unlink(missing_ok=True)
-            if told is not None and batch.view.is_over:
-                told(batch.view)
+            self._end(batch, told)
 
-    def _of(self, owner: Hashable) -> list[_Batch]:
+    def _end(self, batch: _Batch, told: Told | None) -> None:
+        """Tell, then forget: a batch that nobody could be told of is told of by the next run."""
+        if batch.view.stage != "ready":
+            batch.path.unlink(missing_ok=True)
+        if self._closing and batch.view.stage == "cancelled":
+            return  # not by its owner
+        if told is not None:
+            told(batch.view)
+        if batch.view.stage != "ready":
+            batch.forget()
+
+    def _left(self) -> list[_Batch]:
+        """What a former run left, oldest first."""
+        found = [_by_slip(path) for path in self._folder.glob(f"*{_SLIP}")]
+        kept = [batch for batch in found if batch is not None and (batch.interrupted or not batch.is_old)]
+        return sorted(kept, key=lambda batch: batch.view.asked_at)
+
+    def _clear(self) -> None:
+        """Throw away what no slip speaks for: what a former run wrote half, or what was kept long enough."""
+        kept = {batch.slip for batch in self._batches.values()}
+        kept |= {batch.path for batch in self._batches.values() if not batch.interrupted}
+        for path in self._folder.iterdir():
+            if path not in kept:
+                path.unlink()
+
+    def _of(self, owner: Owner) -> list[_Batch]:
+        self._forget_old()
         with self._lock:
             return [batch for batch in self._batches.values() if batch.owner == owner]
 
-    def _find(self, owner: Hashable, id_: str) -> _Batch:
+    def _find(self, owner: Owner, id_: str) -> _Batch:
         batch = self._batches.get(id_)
         if batch is None or batch.owner != owner:
             raise NotFound
@@ -188,9 +267,23 @@ class Batches:
     def _forget_old(self) -> None:
         with self._lock:
             for id_, batch in list(self._batches.items()):
-                if batch.view.is_over and clock.now() - batch.view.asked_at > KEPT:
-                    batch.path.unlink(missing_ok=True)
+                if batch.is_old:
+                    batch.forget()
                     del self._batches[id_]
+
+
+def _by_slip(path: Path) -> _Batch | None:
+    """A batch of a former run: ready as it was, or interrupted. None for a slip of another version of the program."""
+    try:
+        slip = json.loads(path.read_text(encoding="utf-8"))
+        owner = Owner(**slip.pop("owner"))
+        view = BatchView(**{**slip, "asked_at": datetime.fromisoformat(slip["asked_at"])})
+    except (ValueError, TypeError, KeyError):
+        return None
+    batch = _Batch(view, owner, path.with_suffix(""))
+    if view.stage != "ready" or not batch.path.exists():
+        batch.view, batch.interrupted = replace(view, stage="failed", message=_INTERRUPTED), True
+    return batch
 
 
 def forms_zip(ticket: Ticket, snapshots: Iterable[FilingSnapshot], total: int, *, processes: int = AT_ONCE) -> None:

@@ -6,7 +6,7 @@ Only what was 上报 is exported: the version under way, never the working figur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
@@ -14,14 +14,14 @@ from typing import Literal
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from models import Filing, FilingVersion
+from models import Filing, FilingVersion, User
 from models.enums import CellKind, FilingStatus, Form
 from services import audit, clock, inbox, permissions
 from services.accounts import contacts
 from services.actors import Actor
 from services.db import Database
 from services.documents import batches
-from services.documents.batches import Batches, BatchView, Row
+from services.documents.batches import Batches, BatchView, Owner, Row
 from services.documents.snapshot import FilingSnapshot
 from services.errors import Refusal, Unavailable
 from services.filings import lists, snapshots, working
@@ -91,9 +91,9 @@ def select_filings(s: Session, actor: Actor, query: ListQuery, picked: Sequence[
     return Selection(ids, len(found) - len(ids))
 
 
-def owner(actor: Actor) -> Hashable:
-    """To whom a batch belongs: the person as long as his rights are those with which it was made."""
-    return actor.user_id, actor.role, actor.organisation_id, actor.region_code
+def owner(actor: Actor) -> Owner:
+    """To whom a batch of this person belongs."""
+    return Owner(actor.user_id, actor.organisation_id, actor.role.value, actor.region_code)
 
 
 def start(
@@ -119,13 +119,17 @@ def start(
     title = f"{query.year}年度{query.form.caption}{KINDS[kind]}（{len(chosen.ids):,} 份）"
     suffix = "zip" if kind == "pdf" else ending
     name = f"{query.year}年度{query.form.caption}{KINDS[kind]}{clock.local(clock.now()):%m%d%H%M}.{suffix}"
-    view = house.start(owner(actor), title, name, work, lambda over: _over(job, query.form, over))
-    try:
-        db.write(_record, actor, view)
-    except BaseException:
-        house.cancel(owner(actor), view.id)  # nothing leaves without its line in the log
-        raise
-    return view
+    house.admit(owner(actor))
+    db.write(_record, actor, title, name)  # first: nothing leaves without its line in the log
+    page = f"/filings/{query.form.value}"
+    return house.start(owner(actor), title, name, work, lambda over: _over(job, over), link=page)
+
+
+def tell_interrupted(db: Database, house: Batches) -> None:
+    """After a restart: tell whoever waits for an export that was under way (导出中断)."""
+    if house.interrupted:
+        db.write(_tell_all, house.interrupted)
+        house.told_of_interrupted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,26 +144,31 @@ class _Job:
     gone: set[int] = field(default_factory=set)
 
 
-def _record(s: Session, actor: Actor, view: BatchView) -> None:
-    audit.record(s, actor, "batch_export", "batch", detail=f"{view.title}，文件 {view.file_name}")
+def _record(s: Session, actor: Actor, title: str, name: str) -> None:
+    audit.record(s, actor, "batch_export", "batch", detail=f"{title}，文件 {name}")
 
 
-def _over(job: _Job, form: Form, over: BatchView) -> None:
+def _over(job: _Job, over: BatchView) -> None:
     """Tell who asked, unless he cancelled it himself. Called in the thread of the batch."""
-    if over.stage in _SAID:
-        kind, said = _SAID[over.stage]
+    if over.stage != "cancelled":
         left = f"有 {len(job.gone)} 份在导出期间被取消上报或移出本级管辖，不含在内。" if job.gone else ""
-        job.db.write(_tell, job.actor, kind, f"/filings/{form.value}", over.title, said.format(over.message) + left)
+        job.db.write(_tell, owner(job.actor), over, left)
 
 
-_SAID: Mapping[str, tuple[str, str]] = {
-    "ready": ("batch_ready", "文件已生成，请在24小时内到列表页的“导出任务”中下载。"),
-    "failed": ("batch_failed", "{}"),
-}
+def _tell_all(s: Session, interrupted: Sequence[tuple[Owner, BatchView]]) -> None:
+    for whose, view in interrupted:
+        if s.get(User, whose.user_id) is not None:  # the folder may have stayed when the database was replaced
+            _tell(s, whose, view)
 
 
-def _tell(s: Session, actor: Actor, kind: str, link: str, title: str, said: str) -> None:
-    inbox.send(s, actor.organisation_id, kind, user_id=actor.user_id, link=link, title=title, said=said)
+def _tell(s: Session, whose: Owner, view: BatchView, left: str = "") -> None:
+    kind, said = ("batch_ready", _READY) if view.stage == "ready" else ("batch_failed", view.message)
+    inbox.send(
+        s, whose.organisation_id, kind, user_id=whose.user_id, link=view.link, title=view.title, said=said + left
+    )
+
+
+_READY = "文件已生成，请在24小时内到列表页的“导出任务”中下载。"
 
 
 # --- the three kinds --------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from services.documents import batches, codes, excel, fonts, intake, pdf, reader, scan
-from services.documents.batches import BatchView, Ticket, _Batch
+from services.documents.batches import BatchView, Owner, Ticket, _Batch
 from services.documents.snapshot import FilingSnapshot, NoteLine
 from services.errors import Refusal
 from services.filings.views import Difference
@@ -560,7 +560,7 @@ def _ticket(path: Path, file_name: str) -> Ticket:
     from services import clock
 
     view = BatchView("bench", "bench", file_name, "running", 0, 0, clock.now())
-    return Ticket(path, _Batch(view, 1, path))
+    return Ticket(path, _Batch(view, Owner(1, 1, ""), path))
 
 
 def _side_by_side(asked: list[str], processes: int) -> list[dict[str, Any]]:

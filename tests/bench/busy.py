@@ -19,7 +19,7 @@ from services import clock
 from services.accounts import sessions
 from services.actors import Actor
 from services.documents import batches
-from services.documents.batches import Ticket
+from services.documents.batches import Owner, Ticket
 from services.documents.snapshot import FilingSnapshot
 from services.filings import snapshots, standing, working
 from ui import act, exports
@@ -37,8 +37,8 @@ def _watch(flag: Path) -> None:
     at_work = False
     while True:
         if flag.exists() and not at_work:
-            for owner in range(batches.AT_ONCE):
-                exports.house().start(owner, "bench", "bench.zip", lambda ticket: _print(ticket, flag))
+            for number in range(batches.AT_ONCE):
+                exports.house().start(Owner(number, 0, ""), "bench", "bench.zip", lambda ticket: _print(ticket, flag))
         at_work = flag.exists()
         time.sleep(LOOK)
 
