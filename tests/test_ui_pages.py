@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from nicegui import ui
+from nicegui import app, ui
 from nicegui.elements.mixins.text_element import TextElement
 from nicegui.testing.user_interaction import UserInteraction
 from PIL import Image
@@ -138,6 +140,20 @@ async def test_a_unit_saves_its_profile(as_: As, sqlite_db: Database, sqlite_wor
     await guest.should_see("单位信息已保存")
     saved = sqlite_db.read(organisations.profile, sqlite_world.filer)
     assert saved.contact == "马丽"
+
+
+async def test_a_closed_page_leaves_neither_itself_nor_a_route_behind(as_: As) -> None:
+    guest = await as_("filer")
+    routes = len(app.routes)
+    await guest.open("/profile")
+    (upload,) = guest.find(Upload).elements
+    left, element = upload.client, weakref.ref(upload)
+    await guest.open("/")
+    left.delete()
+    del left, upload
+    gc.collect()
+    assert element() is None
+    assert len(app.routes) == routes
 
 
 async def test_a_unit_uploads_its_licence_and_finds_it_there(

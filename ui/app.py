@@ -19,6 +19,7 @@ from services.db import Database
 from services.documents import fonts
 from services.settings import Settings
 from ui import act, again, exports, guard, pages, plain, theme, wire
+from ui.widgets import upload
 
 log = logging.getLogger("lvce.ui")
 
@@ -37,6 +38,7 @@ def create(database: Database, settings: Settings) -> None:
     theme.install()
     act.install(database, settings)
     exports.install(database, settings)
+    upload.install(app)
     wire.install()
     again.install()
     guard.install(app, settings, act.admits, wire.owns)

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from nicegui import events, ui
+from fastapi import FastAPI, HTTPException, Request
+from nicegui import Client, events, ui
+from nicegui.elements.upload_files import create_file_upload
+from starlette.datastructures import UploadFile
 
 from services.errors import Refusal
 from ui import act
@@ -31,19 +34,22 @@ class Uploads(ui.upload):
 
     def __init__(self, label: str, take_all: TakeAll, *, kinds: Sequence[str] = PICTURES, most: int = 20 * MB) -> None:
         allowed = "、".join(kind.lstrip(".").upper() for kind in kinds if kind != ".jpeg")
-        super().__init__(
-            label=f"{label}（{allowed}，不超过 {most // MB} MB）",
-            auto_upload=True,
-            multiple=self.several,
-            max_file_size=most,
-            max_total_size=most,
-            on_multi_upload=act.busy(self._arrived),
-            on_rejected=lambda: act.failed(
-                Refusal(
-                    f"这个文件不能上传：只接受 {allowed}，{'合计' if self.several else '单个文件'}不超过 {most // MB} MB。请转换或压缩后再传。"
-                )
-            ),
+        # Not ui.upload's own: it adds a route for each element, and FastAPI's caches keep for ever the page that it reaches.
+        super(ui.upload, self).__init__(label=f"{label}（{allowed}，不超过 {most // MB} MB）")
+        self._props |= {
+            "url": f"/_nicegui/client/{self.client.id}/upload/{self.id}",
+            "auto-upload": True,
+            "multiple": self.several,
+            "batch": self.several,
+            "max-file-size": most,
+            "max-total-size": most,
+        }
+        self._begin_upload_handlers, self._upload_handlers = [], []
+        self._multi_upload_handlers = [act.busy(self._arrived)]
+        refused = Refusal(
+            f"这个文件不能上传：只接受 {allowed}，{'合计' if self.several else '单个文件'}不超过 {most // MB} MB。请转换或压缩后再传。"
         )
+        self.on_rejected(lambda: act.failed(refused))
         self.take_all, self.kinds, self.most, self.allowed = take_all, tuple(kinds), most, allowed
         self.props(f'accept="{",".join(kinds)}" flat bordered').classes("lv-upload")
 
@@ -61,6 +67,9 @@ class Uploads(ui.upload):
         finally:
             self.reset()
 
+    def _handle_delete(self) -> None:
+        super(ui.upload, self)._handle_delete()  # there is no route to take away
+
 
 class Upload(Uploads):
     """One file at a time; ``take(name, content)`` once it has arrived."""
@@ -73,3 +82,20 @@ class Upload(Uploads):
                 await take(name, content)
 
         super().__init__(label, take_one, kinds=kinds, most=most)
+
+
+def install(app: FastAPI) -> None:
+    """One route for the uploads of all pages (接收上传); whose page it is, the guard has asked before the body was read."""
+
+    @app.post("/_nicegui/client/{client}/upload/{element}", include_in_schema=False)
+    async def arrived(request: Request, client: str, element: int) -> dict[str, str]:
+        page = Client.instances.get(client)
+        upload = page.elements.get(element) if page else None
+        if not isinstance(upload, Uploads):
+            raise HTTPException(404)
+        if upload.is_ignoring_events:
+            raise HTTPException(403)
+        async with request.form() as form:
+            sent = [part for part in form.values() if isinstance(part, UploadFile)]
+            await upload.handle_uploads([await create_file_upload(part) for part in sent])
+        return {"upload": "success"}
