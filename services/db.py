@@ -15,7 +15,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, event, text
@@ -92,6 +92,11 @@ class Database:
     async def awrite(self, fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for the event loop, which stays free meanwhile."""
         return await asyncio.wrap_future(self._submit(lambda s: fn(s, *args, **kwargs)))
+
+    def post(self, fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> None:
+        """The same for what nobody waits for: its failure matters to no one, nor that it is left out at the end."""
+        with suppress(Unavailable):
+            self._submit(lambda s: fn(s, *args, **kwargs))
 
     def read(self, fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn`` on a consistent snapshot; whatever it tries to write is refused or dropped."""

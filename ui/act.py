@@ -47,6 +47,7 @@ from services.accounts import sessions
 from services.actors import Actor
 from services.db import Database
 from services.errors import Forbidden, NotFound, Refusal, SignedOut
+from services.filings import room
 from services.perform import aperform
 from services.settings import Settings
 from ui import guard, here, plain, theme
@@ -547,3 +548,4 @@ def _forget(home: _House, found: Tab) -> None:
         watchers.discard(found)
         if not watchers:
             home.by_filing.pop(filing_id, None)
+            home.db.post(room.leave, filing_id)  # its working copy is some 80 KB

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import logging
 from threading import Thread
@@ -23,7 +24,7 @@ from ui.widgets import upload
 
 log = logging.getLogger("lvce.ui")
 
-LEAST_SWEPT = 50  # closed pages, some 15 MB
+SWEPT_AFTER = 3.0  # seconds, so that many pages closed together are one sweep
 YEAR_SECONDS = 365 * 24 * 3600
 
 _WORDS = {
@@ -81,18 +82,26 @@ def run_options(settings: Settings) -> dict[str, Any]:
 
 def _tune() -> None:
     """Full garbage collections were what p95 consisted of; what is loaded by now stays. Closed pages, which are all in
-    cycles, are swept when there are half as many of them as open ones."""
+    cycles, are swept when there are half as many of them as open ones, and their memory goes back to the system."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    swept = 0
+    waiting = 0
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # the GNU library's; others do it by themselves
 
     def closed() -> None:
-        nonlocal swept
-        swept += 1
-        if swept >= max(LEAST_SWEPT, len(act.house().tabs) // 2):
-            swept = 0
-            asyncio.get_running_loop().call_soon(gc.collect)
+        nonlocal waiting
+        waiting += 1
+        asyncio.get_running_loop().call_later(SWEPT_AFTER, sweep)
+
+    def sweep() -> None:
+        nonlocal waiting
+        if not waiting or waiting < len(act.house().tabs) // 2:
+            return
+        waiting = 0
+        gc.collect()
+        if give_back:
+            Thread(target=give_back, args=(0,), name="give-back", daemon=True).start()
 
     app.on_delete(closed)
 
