@@ -114,6 +114,7 @@ def test_a_cancelled_batch_stops_and_leaves_nothing(desk: Batches, tmp_path: Pat
     view = desk.start(OWNER, "导出", "a.zip", work, told)
     assert begun.wait(30)
     desk.cancel(OWNER, view.id)
+    assert desk.look(OWNER, view.id).stage == "cancelled", "at once, whenever the work notices"
     go_on.set()
     assert told.wait().stage == "cancelled"
     assert list((tmp_path / "batches").iterdir()) == []

@@ -183,11 +183,13 @@ class Batches:
     def cancel(self, owner: Owner, id_: str) -> BatchView:
         """Stop it, or throw away what is over."""
         batch = self._find(owner, id_)
-        batch.stop.set()
-        batch.slip.unlink(missing_ok=True)
-        if batch.view.stage != "running":
+        with self._lock:
+            batch.stop.set()
+            at_work = batch.view.stage == "running"
             batch.view = replace(batch.view, stage="cancelled")
-            batch.forget()
+        batch.slip.unlink(missing_ok=True)
+        if not at_work:  # or who works on it takes away what there is
+            batch.path.unlink(missing_ok=True)
         return batch.view
 
     def result(self, owner: Owner, id_: str) -> tuple[str, Path]:
@@ -205,14 +207,12 @@ class Batches:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, batch: _Batch, work: Work, told: Told | None) -> None:
-        if batch.stop.is_set():
+        if not self._moves(batch, "running"):
             return
-        batch.view = replace(batch.view, stage="running")
         try:
             work(Ticket(batch.path, batch))
-            if batch.stop.is_set():  # after its last step
+            if not self._moves(batch, "ready"):
                 raise Cancelled
-            batch.view = replace(batch.view, stage="ready", done=batch.view.total)
             batch.note()
         except Cancelled:
             batch.view = replace(batch.view, stage="cancelled")
@@ -227,6 +227,13 @@ class Batches:
             raise
         finally:
             self._end(batch, told)
+
+    def _moves(self, batch: _Batch, stage: Stage) -> bool:
+        """To this stage, unless it was cancelled meanwhile."""
+        with self._lock:
+            if not batch.stop.is_set():
+                batch.view = replace(batch.view, stage=stage, done=batch.view.total)
+            return not batch.stop.is_set()
 
     def _end(self, batch: _Batch, told: Told | None) -> None:
         """Tell, then forget: a batch that nobody could be told of is told of by the next run."""
