@@ -406,6 +406,24 @@ def test_a_figure_typed_while_the_pop_up_is_open_is_not_lost(sheets: Any, harnes
     expect(sheet.page.locator(POPUP)).to_be_visible()
 
 
+def test_the_grid_is_reached_by_the_keyboard_alone(sheets: Any) -> None:
+    sheet = sheets()
+    sheet.page.locator('[data-part="improvement"]').first.focus()
+    sheet.press("Enter")
+    assert sheet.current() == f"gross_output:{Y1}"
+    sheet.type("45200")
+    sheet.press("Enter")
+    sheet.settled()
+    sheet.open(sheet.page.url)
+    sheet.page.locator('textarea[data-address="highlights"]').focus()
+    sheet.press("Shift+Tab")
+    assert sheet.current() == f"gross_output:{Y1}"
+    sheet.press("Shift+Tab")
+    expect(sheet.cell("former_name")).to_be_focused()
+    sheet.press("Tab")
+    expect(sheet.cell(f"gross_output:{Y1}").locator("textarea")).to_be_focused()
+
+
 def test_tab_stays_in_the_pop_up_and_escape_leads_back_to_the_sheet(sheets: Any) -> None:
     sheet = sheets()
     sheet.cell(f"gross_output:{Y1}").click()

@@ -66,7 +66,7 @@ class Controller {
     this.tabs = new Map();
     const nav = h("nav", { class: "lvs-nav", "aria-label": "表单各部分" }, ...layout.parts.map((part) => {
       const count = h("span", { class: "lvs-nav-count" });
-      const button = h("button", { type: "button", data: { part: part.key }, onclick: () => this.toPart(part.key) }, h("span", { text: part.title }), count);
+      const button = h("button", { type: "button", data: { part: part.key }, onclick: (event) => this.toPart(part.key, { enter: event.detail === 0 }) }, h("span", { text: part.title }), count);
       this.tabs.set(part.key, { button, count });
       return button;
     }));
@@ -385,10 +385,14 @@ class Controller {
     return address ? (this.fields.element(address) ?? this.grid?.element(address)) : null;
   }
 
-  toPart(key) {
+  /** Scroll to a part; `enter`: by the keyboard, which then goes on in its first field or in the current cell. */
+  toPart(key, { enter = false } = {}) {
     const part = this.parts.get(key);
     if (part) this.scroller.scrollTop += part.getBoundingClientRect().top - this.scroller.getBoundingClientRect().top;
     this.#spy();
+    if (!enter || !part) return;
+    if (this.grid?.host.parentElement === part) this.grid.focusCurrent();
+    else part.querySelector("input, select, textarea")?.focus({ preventScroll: true });
   }
 
   // --- what the server says ---------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ AG.ModuleRegistry.registerModules([
 ]);
 
 const ROW_HEIGHT = 32;
+const ENTRY = { r: 0, c: 1 }; // the first figure of the first row
 const LINE = 15; // px of a line of small text; a row has two of them, or as many as its name, parameter or unit needs
 const FIRST_ROWS = 24; // drawn at once; as many follow whenever the browser has painted, so that nobody who types waits long
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
@@ -357,7 +358,7 @@ export class SheetGrid {
   }
 
   focusCurrent() {
-    this.go(this.head ?? { r: 0, c: 1 }, { extend: true });
+    this.go(this.head ?? ENTRY, { extend: true });
   }
 
   #reveal(cell) {
@@ -431,6 +432,12 @@ export class SheetGrid {
       if (event.target === this.catcher) event.target.closest("[data-cell]").tabIndex = -1;
       else if (!this.editor && event.target.matches("[data-cell]")) this.go(this.#cellOf(event));
     });
+    // AG Grid takes itself for empty, as the cells are ours to focus, and would have Tab pass it by.
+    host.addEventListener("focus", (event) => {
+      if (!event.target.matches(".ag-tab-guard")) return;
+      event.stopImmediatePropagation();
+      if (!host.contains(event.relatedTarget)) this.focusCurrent();
+    }, true);
     this.catcher.addEventListener("compositionstart", () => this.editor || this.#openCatcher());
     this.catcher.addEventListener("input", (event) => {
       if (!this.editor) this.#openCatcher();
@@ -494,7 +501,7 @@ export class SheetGrid {
       else if (step === "y") this.#done(event, () => this.ctl.redo());
       else if (step === "a") this.#done(event, () => this.#selectAll());
       else if (key in ARROWS) this.#done(event, () => this.#leap(ARROWS[key], shift));
-      else if (key === "Home") this.#done(event, () => this.go({ r: 0, c: 1 }, { extend: shift }));
+      else if (key === "Home") this.#done(event, () => this.go(ENTRY, { extend: shift }));
       else if (key === "End") this.#done(event, () => this.go({ r: this.rows.length - 1, c: this.model.years.length }, { extend: shift }));
       return;
     }
@@ -503,7 +510,12 @@ export class SheetGrid {
     else if (key === "Enter") this.#done(event, () => this.#step([shift ? -1 : 1, 0], { toEditable: true }));
     else if (key === "Tab") {
       if (this.#step([0, shift ? -1 : 1], { toEditable: true })) this.#done(event);
-      else event.stopPropagation(); // past the last cell: the browser goes on to the next part
+      else {
+        event.stopPropagation(); // past the last cell: from the edge of the grid the browser goes on to the next part
+        const edge = this.host.querySelector(shift ? ".ag-tab-guard-top" : ".ag-tab-guard-bottom");
+        edge.tabIndex = 0; // AG Grid takes it away while the focus is inside
+        edge.focus({ preventScroll: true });
+      }
     } else if (key === "F2") this.#done(event, () => (shift ? this.ctl.toggleBar() : this.edit()));
     else if (key === "Delete" || key === "Backspace") this.#done(event, () => this.#clear());
     else if (key === "Home") this.#done(event, () => this.go({ r: this.head.r, c: 0 }, { extend: shift }));
