@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--long",
         action="store_true",
-        help="the long versions of tests/faults and tests/test_leaks.py: some 15 minutes and an hour",
+        help="the long versions of tests/faults, test_leaks and test_wire_hostile: some 15 minutes, an hour, and five",
     )
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
+import sqlite3
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
 
 import main
+from tests.bench import load
 
 LETTERS = str.maketrans("0123456789abcdef", "GHIJKLMNOPABCDEF")
 CANARIES = tuple(
@@ -39,6 +45,29 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     assert code == 0
     return place / "data"
+
+
+@dataclass(frozen=True)
+class House:
+    """The demo as it is served, its accounts by user name, and what its database says."""
+
+    base: str
+    database: Path
+    accounts: dict[str, dict[str, str]]
+
+    def ask(self, question: str, *values: object) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
+            return connection.execute(question, values).fetchall()
+
+
+@contextmanager
+def serving(place: Path, accounts: Path) -> Iterator[House]:
+    """Serve this copy of the demo; ``accounts`` is what ``seed-demo`` said of it."""
+    port = load.free_port()
+    said = {"LVCE_DATA_DIR": str(place), "LVCE_PORT": str(port), "NICEGUI_STORAGE_PATH": str(place.parent / "nicegui")}
+    listed = json.loads(accounts.read_text(encoding="utf-8"))
+    with load.server([sys.executable, "main.py"], port, said):
+        yield House(f"http://127.0.0.1:{port}", place / "lvce.sqlite3", {row["username"]: row for row in listed})
 
 
 @pytest.fixture

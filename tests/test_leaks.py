@@ -7,40 +7,24 @@ of its profile. One account of each kind walks everything over the wire; with ``
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import shutil
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from services.actors import region_prefix
-from tests.bench import load
+from tests.demo_kit import House, serving
 from tests.leaks import Walker
 
 ACCOUNTS = ("unit03s", "tianhe", "fujian", "guzhe", "admin")
 FEW = 5  # in the short version: so many of each kind of number
 AT_ONCE = 4
 OFFICES = {"COUNTY", "CITY", "PROVINCE", "GROUP", "MINISTRY"}
-
-
-@dataclass(frozen=True)
-class House:
-    """The demo as it is served, and what its database says of who lies where."""
-
-    base: str
-    database: Path
-    accounts: dict[str, dict[str, str]]
-
-    def ask(self, question: str, *values: object) -> list[tuple[object, ...]]:
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
-            return connection.execute(question, values).fetchall()
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +34,8 @@ def house(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with closing(sqlite3.connect(database)) as raw:
         raw.execute("UPDATE organisation SET address = replace(address, 'FIGURE-', 'PLACE-')")
         raw.commit()
-    listed = json.loads((demo_home.parent / "accounts.json").read_text(encoding="utf-8"))
-    port = load.free_port()
-    said = {"LVCE_DATA_DIR": str(place), "LVCE_PORT": str(port), "NICEGUI_STORAGE_PATH": str(place.parent / "nicegui")}
-    with load.server([sys.executable, "main.py"], port, said):
-        yield House(f"http://127.0.0.1:{port}", database, {row["username"]: row for row in listed})
+    with serving(place, demo_home.parent / "accounts.json") as found:
+        yield found
 
 
 def marks_of(house: House, username: str) -> tuple[set[str], set[str]]:

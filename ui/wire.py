@@ -12,6 +12,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from math import isfinite
 from typing import Any
 from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
@@ -39,15 +40,6 @@ PARTING_SECONDS = 0.5  # a revoked page has this long to be told where to go
 
 # The words NiceGUI itself looks for in a refusal: its page then loads again, and with it comes the sign-in page.
 RELOAD = "Implicit handshake failed"
-
-# What a field sends begins with: text, yes or no, a number, or nothing.
-VALUES: tuple[tuple[type[Element], str], ...] = (
-    (ui.number, '"-0123456789n'),
-    (ui.input, '"n'),
-    (ui.textarea, '"n'),
-    (ui.checkbox, "tfn"),
-    (ui.switch, "tfn"),
-)
 
 _pages: dict[str, act.Tab] = {}  # socket → its page
 _greeting: dict[
@@ -231,26 +223,66 @@ def _meant(client: Client, message: Any) -> bool:
     if listener.type.startswith("update:"):
         if element.props.get("readonly"):
             raise _Malformed
-        for kind, begins in VALUES:
+        for kind, possible in VALUES:
             if isinstance(element, kind):
-                if arguments and (arguments[0] or "null")[:1] not in begins:
-                    raise _Malformed
-                break
-        if isinstance(element, ui.select | ui.radio):
-            return bool(arguments) and _offered(element, json.loads(arguments[0] or "null"))
+                return bool(arguments) and possible(element, json.loads(arguments[0] or "null"))
+        raise _Malformed  # a kind of field that nobody has thought about
+    return True
+
+
+def _of(kind: type) -> Callable[[Any, Any], bool]:
+    """A field whose value is of this kind, or empty."""
+
+    def possible(_: Any, value: Any) -> bool:
+        if value is not None and type(value) is not kind:
+            raise _Malformed
+        return True
+
+    return possible
+
+
+def _number(_: Any, value: Any) -> bool:
+    """A field for numbers sends one, or its text; what is no number raises."""
+    if value not in (None, "") and (type(value) not in (str, int, float) or not isfinite(float(value))):
+        raise _Malformed
     return True
 
 
 def _offered(element: ui.select | ui.radio, picked: Any) -> bool:
     """Whether these are numbers of what it offers (选项), as it tells them; False when the offer has changed meanwhile."""
     if isinstance(element, ui.select):
+        if picked is None:
+            return element.multiple or bool(element.props.get("clearable"))
         several = picked if element.multiple and isinstance(picked, list) else [picked]
-        numbers = [one["value"] for one in several if one is not None]
+        numbers = [one["value"] for one in several]
     else:
         numbers = [picked]
     if not all(type(number) is int for number in numbers):
         raise _Malformed
     return all(0 <= number < len(element.options) for number in numbers)
+
+
+def _page_of(element: ui.pagination, number: Any) -> bool:
+    if type(number) is not int:
+        raise _Malformed
+    return element.min <= number <= element.max
+
+
+def _tab_of(element: ui.tabs | ui.tab_panels, name: Any) -> bool:
+    if type(name) is not str:
+        raise _Malformed
+    return any(isinstance(one, ui.tab | ui.tab_panel) and one.props["name"] == name for one in element.descendants())
+
+
+# What a field may send; False where it is only late.
+VALUES: tuple[tuple[type[Element] | tuple[type[Element], ...], Callable[[Any, Any], bool]], ...] = (
+    (ui.number, _number),
+    ((ui.input, ui.textarea), _of(str)),
+    ((ui.checkbox, ui.switch, ui.expansion, ui.dialog, ui.menu), _of(bool)),
+    ((ui.select, ui.radio), _offered),
+    (ui.pagination, _page_of),
+    ((ui.tabs, ui.tab_panels), _tab_of),
+)
 
 
 # --- frames -----------------------------------------------------------------------------------------------------------
