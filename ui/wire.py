@@ -42,9 +42,8 @@ PARTING_SECONDS = 0.5  # a revoked page has this long to be told where to go
 RELOAD = "Implicit handshake failed"
 
 _pages: dict[str, act.Tab] = {}  # socket → its page
-_greeting: dict[
-    str, tuple[bool, str]
-] = {}  # engine session that is in nobody's name yet → whether it has a page, whose
+# Engine sessions that are in nobody's name yet: whether they come with a page of theirs, and of which page or address.
+_greeting: dict[str, tuple[bool, str]] = {}
 _malformed: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # engine.io's socket → how often
 _spent: WeakKeyDictionary[Any, float] = WeakKeyDictionary()  # engine.io's socket → up to when its frames are paid for
 
