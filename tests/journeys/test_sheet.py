@@ -406,6 +406,31 @@ def test_a_figure_typed_while_the_pop_up_is_open_is_not_lost(sheets: Any, harnes
     expect(sheet.page.locator(POPUP)).to_be_visible()
 
 
+# Once the pop-up has followed its cell.
+APART = """() => {
+  const [a, b] = [".lvs-notice", ".lvs-dialog"].map((name) => document.querySelector(name).getBoundingClientRect());
+  return a.left >= b.right || b.left >= a.right || a.top >= b.bottom || b.top >= a.bottom;
+}"""
+
+
+def test_a_pop_up_leaves_the_notice_of_a_paste_in_sight(sheets: Any) -> None:
+    sheet = sheets()
+    derived = sheet.cell(f"co2_total:{Y3}")  # at the right, near the end of the window
+    derived.scroll_into_view_if_needed()
+    sheet.cell(f"co2_scope2:{Y3}").click()
+    sheet.paste("0.001\r\n5")
+    notice = sheet.page.locator(".lvs-notice")
+    expect(notice).to_contain_text("1 处未粘贴")
+    sheet.cell(f"gross_output:{Y3}").click()
+    sheet.type("1")
+    sheet.press("Enter")
+    expect(sheet.page.locator(POPUP)).to_be_visible()
+    for row in ("gross_output", "energy_total", "renewable_energy", "ei_output"):
+        sheet.cell(f"{row}:{Y3}").evaluate("e => e.scrollIntoView({block: 'end'})")
+        expect(notice).to_be_visible()
+        sheet.page.wait_for_function(APART)
+
+
 def test_the_grid_is_reached_by_the_keyboard_alone(sheets: Any) -> None:
     sheet = sheets()
     sheet.page.locator('[data-part="improvement"]').first.focus()

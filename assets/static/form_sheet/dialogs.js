@@ -41,6 +41,7 @@ export class Dialogs {
     const anchor = spec.anchor?.();
     placeBeside(box, anchor);
     this.open = { spec, box };
+    this.ctl.keepApart();
     // Whoever is already typing the next figure is not interrupted; the dialog waits beside the cell.
     if (!this.ctl.typing()) box.focus({ preventScroll: true });
     this.ctl.announce(`${spec.title}。${spec.words ?? ""}`);
@@ -52,7 +53,9 @@ export class Dialogs {
   }
 
   reposition() {
-    if (this.open) placeBeside(this.open.box, this.open.spec.anchor?.());
+    if (!this.open) return;
+    placeBeside(this.open.box, this.open.spec.anchor?.());
+    this.ctl.keepApart();
   }
 
   close(act) {

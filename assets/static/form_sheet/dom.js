@@ -60,5 +60,11 @@ export function placeBeside(box, anchor, gap = 6) {
   box.style.top = `${keep(top, room.height - size.height)}px`;
 }
 
+/** Whether two boxes on the page cover each other in part. */
+export function overlap(one, other) {
+  const [a, b] = [one.getBoundingClientRect(), other.getBoundingClientRect()];
+  return a.width > 0 && a.height > 0 && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+}
+
 /** True while the key event belongs to an input method (拼音 …) that has not finished. */
 export const composing = (event) => event.isComposing || event.keyCode === 229;

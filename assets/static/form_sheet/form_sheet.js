@@ -2,7 +2,7 @@
 // paint in place. The drawing is in fields.js, grid.js, panel.js and dialogs.js, the state in model.js and outbox.js.
 
 import { conflictDialog, Dialogs, failureDialog, findingsDialog, unitDialog } from "lvce-sheet/dialogs.js";
-import { h, levelChip, LEVELS, placeBeside } from "lvce-sheet/dom.js";
+import { h, levelChip, LEVELS, overlap, placeBeside } from "lvce-sheet/dom.js";
 import { FieldParts } from "lvce-sheet/fields.js";
 import { SheetGrid } from "lvce-sheet/grid.js";
 import { countBy, LONGEST_TEXT, Model } from "lvce-sheet/model.js";
@@ -656,11 +656,23 @@ class Controller {
     return lines;
   }
 
+  /** A notice and a pop-up may be there at once: the notice goes to the first corner that the pop-up leaves free. */
+  keepApart() {
+    const corners = [[], ["lvs-at-top"], ["lvs-at-left"], ["lvs-at-top", "lvs-at-left"]];
+    const free = corners.find((corner) => {
+      this.notice.classList.remove("lvs-at-top", "lvs-at-left");
+      this.notice.classList.add(...corner);
+      return !this.dialogs.open || !overlap(this.notice, this.dialogs.open.box);
+    });
+    if (!free) this.notice.classList.remove("lvs-at-top", "lvs-at-left");
+  }
+
   /** A short hint, gone by itself. */
   say(words) {
     if (!words) return;
     const box = h("div", { class: "lvs-notice" }, h("p", { text: words }));
     this.notice.replaceChildren(box);
+    this.keepApart();
     clearTimeout(this.sayTimer);
     this.sayTimer = setTimeout(() => box.remove(), 6000);
   }
@@ -672,6 +684,7 @@ class Controller {
       h("div", { class: "lvs-notice-head" }, levelChip(level), h("strong", { text: title }), h("button", { type: "button", class: "lvs-icon-button", "aria-label": "关闭提示", text: "×", onclick: () => (box.remove(), dismissed?.(), this.returnFocus()) })),
       h("ul", { tabindex: "0" }, ...lines.map((line) => h("li", { text: line }))));
     this.notice.replaceChildren(box);
+    this.keepApart();
   }
 
   announce(words) {
