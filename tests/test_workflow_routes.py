@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -33,6 +33,25 @@ def test_a_unit_goes_through_county_city_province_and_ministry() -> None:
 def test_a_tier_that_the_profile_does_not_name_does_not_apply() -> None:
     """问题4 of the manual: a unit that chose the province alone."""
     assert names(replace(FULL, county=None, city=None)) == ["-", "-", PROVINCE.name, MINISTRY.name]
+
+
+@dataclass(frozen=True)
+class Seat:
+    tier: Tier | None
+    region_code: str
+
+
+def test_over_a_place_lie_the_offices_of_its_own_regions_one_a_tier() -> None:
+    lineage = ("440000", "440100", "440106")
+    tianhe, first, second = Seat(Tier.COUNTY, "440106"), Seat(Tier.CITY, "440100"), Seat(Tier.CITY, "440100")
+    offices = [Seat(Tier.COUNTY, "440104"), tianhe, Seat(Tier.CITY, "440300"), first, second, Seat(None, "440100")]
+    assert routes.over(offices, lineage) == {Tier.COUNTY: tianhe, Tier.CITY: first}
+    assert routes.over(offices, lineage)[Tier.CITY] is first
+
+
+@pytest.mark.parametrize(("code", "city"), [("440305", "深圳市"), ("440106", ""), ("350200", "厦门市"), ("", "")])
+def test_which_places_lie_in_a_separately_planned_city(code: str, city: str) -> None:
+    assert routes.separate(code) == city
 
 
 @pytest.mark.parametrize("code", ["440305", "350203", "370203", "210202", "330203"])

@@ -25,7 +25,7 @@ from services.actors import Actor
 from services.errors import Conflict, NotFound, Refusal
 from services.forms import names, reference
 from services.permissions import Place, Power, allowed, authorize, in_region, place_of, region_scope
-from services.workflow.routes import SEPARATE_CITIES, Chosen, Superior, has_superior, route
+from services.workflow.routes import Chosen, Superior, has_superior, over, route, separate
 
 _LEVELS = {Tier.PROVINCE: 1, Tier.CITY: 2, Tier.COUNTY: 3}
 _TIERS = (Tier.PROVINCE, Tier.CITY, Tier.COUNTY)
@@ -43,7 +43,7 @@ def superiors(s: Session, region_code: str, picked: Picked = NOBODY, fill: Colle
     above = {office.id: frozenset(reference.lineage(office.region_code)) for office in offices}
     seats = {t: frozenset(o.region_code for o in offices if o.tier is t) for t in _TIERS}
     chain = reference.lineage(region_code)
-    home = {t: next((o for o in offices if o.tier is t and o.region_code in chain), None) for t in _TIERS}
+    home = over(offices, chain)
 
     def under(office: Organisation, higher: Organisation | None, tier: Tier) -> bool:
         """Whether ``higher`` (or nobody) is what this office has above it at that tier."""
@@ -52,7 +52,7 @@ def superiors(s: Session, region_code: str, picked: Picked = NOBODY, fill: Colle
         return not seats[tier] & above[office.id]
 
     def taken(tier: Tier, choices: Sequence[Organisation], wanted: int | None) -> Organisation | None:
-        own = home[tier]
+        own = home.get(tier)
         if wanted is None and tier in fill and own in choices and not (picked.province_id and _separate(own)):
             return own
         return next((o for o in choices if o.id == wanted), None)
@@ -77,10 +77,10 @@ def superiors(s: Session, region_code: str, picked: Picked = NOBODY, fill: Colle
     elsewhere = [o for o in (county, city, province) if o is not None and o.region_code not in chain]
     required = set()
     if group is None:
-        required = {t for t in _TIERS if home[t] is not None and not elsewhere}
+        required = {t for t in _TIERS if t in home and not elsewhere}
         if province is not None and cities:
             required.add(Tier.CITY)
-        if any(_separate(o) for o in (city, None if elsewhere else home[Tier.CITY])):
+        if any(_separate(o) for o in (city, None if elsewhere else home.get(Tier.CITY))):
             required.discard(Tier.PROVINCE)
     return Superiors(
         tuple(map(_choice, provinces)),
@@ -91,9 +91,7 @@ def superiors(s: Session, region_code: str, picked: Picked = NOBODY, fill: Colle
         frozenset(required),
         _path(s, region_code, county, city, province, group),
         tuple(o.name for o in elsewhere),
-        f"{SEPARATE_CITIES[city.region_code[:4]]}是计划单列市，市审核后直接报工业和信息化部。"
-        if city and _separate(city)
-        else "",
+        f"{separate(city.region_code)}是计划单列市，市审核后直接报工业和信息化部。" if city and _separate(city) else "",
     )
 
 
@@ -117,7 +115,7 @@ def _superior(office: Organisation | None) -> Superior | None:
 
 
 def _separate(office: Organisation | None) -> bool:
-    return office is not None and office.region_code[:4] in SEPARATE_CITIES
+    return office is not None and bool(separate(office.region_code))
 
 
 def check_superiors(s: Session, region_code: str, picked: Picked) -> None:

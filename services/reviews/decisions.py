@@ -11,7 +11,6 @@ from sqlmodel import Session, col
 
 from models import Filing, FilingVersion, Organisation, Question, Step, StoredFile
 from models.enums import (
-    TIERS,
     Action,
     FileKind,
     FilingStatus,
@@ -233,24 +232,22 @@ def transfer(s: Session, actor: Actor, filing_id: int, authority_id: int, reason
 
 def _lead_on(s: Session, step: Step, office: Organisation) -> str:
     """Let the tiers above be those over ``office`` (其后的审核路径); a group and the ministry stay. What changed, in words."""
-    over = reference.lineage(office.region_code)
+    lineage = reference.lineage(office.region_code)
+    seats = select(Organisation).where(
+        col(Organisation.status) == OrgStatus.ACTIVE, col(Organisation.region_code).in_(lineage)
+    )
+    over = routes.over(s.execute(seats.order_by(col(Organisation.id))).scalars(), lineage)
+    named = {tier: routes.Superior(one.id or 0, one.name, one.region_code) for tier, one in over.items()}
+    chosen = routes.Chosen(office.region_code, *map(named.get, (Tier.COUNTY, Tier.CITY, Tier.PROVINCE)))
+    legs = {leg.tier: leg.authority for leg in routes.route(chosen, policy.top_tier(s))}
     query = select(Step).where(col(Step.version_id) == step.version_id, col(Step.position) > step.position)
     steps: Sequence[Step] = s.execute(query.order_by(col(Step.position))).scalars().all()
-    top = TIERS.index(policy.top_tier(s))
     changed = []
     for later in steps:
         known = s.get(Organisation, later.authority_id) if later.authority_id else None
         if later.tier is Tier.MINISTRY or (known is not None and known.kind is OrgKind.GROUP):
             continue
-        skipped = TIERS.index(later.tier) > top or (
-            later.tier is Tier.PROVINCE and any(code[:4] in routes.SEPARATE_CITIES for code in over)
-        )
-        seats = select(Organisation).where(
-            col(Organisation.tier) == later.tier,
-            col(Organisation.status) == OrgStatus.ACTIVE,
-            col(Organisation.region_code).in_(over),
-        )
-        right = None if skipped else s.execute(seats.limit(1)).scalar()
+        right = legs[later.tier]
         if (right.id if right else None) == later.authority_id:
             continue
         later.authority_id, later.authority_name = (right.id, right.name) if right else (None, "")

@@ -1,10 +1,10 @@
-"""The route of a filing (审核路径): which tiers apply, who they are, and where a resubmission enters."""
+"""The route of a filing (审核路径): which office lies over a place, which tiers apply, and where a resubmission enters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from models.enums import TIERS, StepStatus, Tier
 from services.workflow.facts import StepFact
@@ -13,6 +13,18 @@ from services.workflow.facts import StepFact
 SEPARATE_CITIES = {"2102": "大连市", "3302": "宁波市", "3502": "厦门市", "3702": "青岛市", "4403": "深圳市"}
 
 ResubmitTo = Literal["first", "returning"]
+
+
+class Office(Protocol):
+    """What has to be known of an office (主管部门)."""
+
+    @property
+    def tier(self) -> Tier | None: ...
+    @property
+    def region_code(self) -> str: ...
+
+
+O = TypeVar("O", bound=Office)  # noqa: E741
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +60,24 @@ class Leg:
         return self.authority is not None
 
 
+def over(offices: Iterable[O], lineage: Collection[str]) -> dict[Tier, O]:
+    """The offices over a place (辖区主管部门), by tier: the first whose region is one of ``lineage``, the place's own or above."""
+    found: dict[Tier, O] = {}
+    for office in offices:
+        if office.tier is not None and office.region_code in lineage:
+            found.setdefault(office.tier, office)
+    return found
+
+
+def separate(region_code: str) -> str:
+    """The 计划单列市 that a place lies in, "" if none: its way leads past the province."""
+    return SEPARATE_CITIES.get(region_code[:4], "")
+
+
 def route(chosen: Chosen, top_tier: Tier = Tier.MINISTRY) -> tuple[Leg, ...]:
     """All four columns in order. 计划单列市 skip the province, a group's subsidiary has its group there; it ends at ``top_tier``."""
     city_code = chosen.city.region_code if chosen.city and chosen.city.region_code else chosen.region_code
-    province = None if city_code[:4] in SEPARATE_CITIES else chosen.province
+    province = None if separate(city_code) else chosen.province
     authorities = {
         Tier.COUNTY: chosen.county,
         Tier.CITY: chosen.city,
