@@ -155,3 +155,18 @@ def test_the_title_says_no_longer_validated_once_a_figure_has_changed(house: Hou
     page.keyboard.press("Enter")
     expect(title).not_to_contain_text("已通过验证")
     expect(title).to_contain_text("填写中")
+
+
+def test_a_question_is_asked_on_a_cell_by_the_keyboard_alone(house: House, visit: Any) -> None:
+    page = visit(house.account("CITY", "广州"))
+    page.goto(LIST)
+    page.get_by_role("button", name="审核", exact=True).first.click()
+    page.get_by_role("tab", name="填报数据").click()
+    expect(page.locator('.lvs-root[data-ready="1"]')).to_be_visible()
+    page.locator('button[data-part="improvement"]').focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    asked = page.get_by_role("dialog")
+    expect(asked).to_contain_text("对“综合能源消费量合计 2022年”提出核实问题")
+    expect(asked.get_by_role("textbox")).to_be_focused()

@@ -186,7 +186,7 @@ class Asked:
         with self.box:
             if asking is not None:
                 ui.label(
-                    "在“填报数据”中选中一个单元格，点击下方的“对此格提出核实问题”。问题在退回申报单位时一并发出。"
+                    "在“填报数据”中选中一个单元格，按回车键或点击下方的“对此格提出核实问题”。问题在退回申报单位时一并发出。"
                 ).classes("lv-muted")
             for question in asked_questions:
                 mine = asking is not None and asking.enabled and question in ours

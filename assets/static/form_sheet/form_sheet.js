@@ -195,6 +195,7 @@ class Controller {
   #key(event) {
     const command = (event.ctrlKey || event.metaKey) && !event.altKey;
     if (event.key === "Escape" && this.escape()) event.preventDefault();
+    if (event.key === "Enter" && event.target.matches("input, select, textarea") && this.scroller.contains(event.target) && this.pick()) event.preventDefault();
     if (event.key === "F2" && event.shiftKey) event.preventDefault(), this.toggleBar();
     if (!command) return;
     const key = event.key.toLowerCase();
@@ -210,6 +211,13 @@ class Controller {
       if (key === "z" && !event.shiftKey) this.undo();
       else this.redo();
     }
+  }
+
+  /** A reviewer asks about the current cell; false where nobody may. */
+  pick(address = this.here) {
+    if (!this.full.pickable || !address) return false;
+    this.emit("pick", { address });
+    return true;
   }
 
   /** Esc outside an editor closes the pop-up, wherever the focus is, or folds the line under the sheet. */
@@ -603,7 +611,7 @@ class Controller {
     if (row.emptyWords && !model.readonly) help.push(say("没有此项可填“不涉及”，停产年份可填“停产”。", "lvs-bar-unit"));
     this.bar.replaceChildren(...(findings.length ? [h("p", {}, ...first), ...findings, h("p", {}, ...help)] : [h("p", {}, ...first, ...help)]));
     this.bar.scrollTop = 0;
-    const ask = address && this.full.pickable && h("button", { type: "button", class: "lvs-button lvs-pick", text: "对此格提出核实问题", onclick: () => this.emit("pick", { address }) });
+    const ask = address && this.full.pickable && h("button", { type: "button", class: "lvs-button lvs-pick", text: "对此格提出核实问题", title: "也可按回车键", onclick: () => this.pick(address) });
     this.barSide.replaceChildren(...[ask, this.barMore].filter(Boolean));
     this.barFrame ??= requestAnimationFrame(() => {
       this.barFrame = undefined;

@@ -507,7 +507,7 @@ export class SheetGrid {
     }
     if (event.altKey && key === "ArrowDown") this.#done(event, () => this.edit());
     else if (key in ARROWS) this.#done(event, () => this.#step(ARROWS[key], { extend: shift }));
-    else if (key === "Enter") this.#done(event, () => this.#step([shift ? -1 : 1, 0], { toEditable: true }));
+    else if (key === "Enter") this.#done(event, () => this.ctl.pick() || this.#step([shift ? -1 : 1, 0], { toEditable: true }));
     else if (key === "Tab") {
       if (this.#step([0, shift ? -1 : 1], { toEditable: true })) this.#done(event);
       else {
