@@ -16,13 +16,13 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlmodel import Session
 
-from models import Campaign, Organisation, RosterBatch, RosterEntry, User
+from models import Campaign, Organisation, RosterBatch, User
 from models.enums import Form, Level, OrgKind, Role, Tier
 from services import clock
 from services.actors import Actor
 from services.db import Database
 from services.schema import migrate
-from tests import chromium
+from tests import chromium, filing_kit
 from tests.demo_kit import demo_copy as demo_copy
 from tests.demo_kit import demo_home as demo_home
 
@@ -280,19 +280,7 @@ def build_world(s: Session) -> World:
     s.flush()
     assert batch.id is not None
     for key in ("factory", "other", "far", "subsidiary", "shenzhen"):
-        place = orgs[key]
-        s.add(
-            RosterEntry(
-                batch_id=batch.id,
-                organisation_id=place.id,
-                form=Form.FACTORY,
-                level=Level.NATIONAL,
-                listed_name=place.name,
-                credit_code=place.credit_code,
-                region_code=place.region_code,
-                listed_on=batch.published_on,
-            )
-        )
+        s.add(filing_kit.entry(orgs[key], batch.published_on, batch.id))
     for year in (2024, 2025):
         s.add(
             Campaign(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Any
+
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from models import Cell, Filing, Organisation, Stamp, StoredFile, TemplateCopy
-from models.enums import CellKind, FileKind, FilingStatus, Form, Role
+from models import Cell, Filing, Organisation, RosterEntry, Stamp, StoredFile, TemplateCopy, User
+from models.enums import CellKind, FileKind, FilingStatus, Form, Level, OrgKind, Role
 from services import clock
 from services.actors import Actor
 from services.filings import moves
@@ -81,6 +84,53 @@ FIGURES: dict[Address, CellValue] = {
 }
 
 
+def listed_unit(s: Session, name: str, credit_code: str, region_code: str, listed_on: date, **profile: Any) -> int:
+    """A unit on the first list (名单), with what a profile says besides, such as ``superior_city_id``; returns its id."""
+    unit = Organisation(
+        kind=OrgKind.UNIT,
+        name=name,
+        credit_code=credit_code,
+        region_code=region_code,
+        created_at=clock.now(),
+        **profile,
+    )
+    s.add(unit)
+    s.flush()
+    assert unit.id is not None
+    s.add(entry(unit, listed_on))
+    return unit.id
+
+
+def entry(unit: Organisation, listed_on: date, batch_id: int = 1) -> RosterEntry:
+    """The line of the list by which a unit is a 国家级绿色工厂."""
+    return RosterEntry(
+        batch_id=batch_id,
+        organisation_id=unit.id,
+        form=Form.FACTORY,
+        level=Level.NATIONAL,
+        listed_name=unit.name,
+        credit_code=unit.credit_code,
+        region_code=unit.region_code,
+        listed_on=listed_on,
+    )
+
+
+def person(s: Session, username: str, name: str, role: Role, organisation_id: int) -> int:
+    """A user whom no password lets in; returns the id."""
+    user = User(
+        username=username,
+        password_hash="-",
+        name=name,
+        role=role,
+        organisation_id=organisation_id,
+        created_at=clock.now(),
+    )
+    s.add(user)
+    s.flush()
+    assert user.id is not None
+    return user.id
+
+
 def draft(s: Session, actor: Actor, *, number: str = "", year: int = 2025, ready: bool = True) -> int:
     """A filing of the actor's unit in 填写中; ``ready``: validated, with a stamped scan."""
     if s.get(TemplateCopy, TEMPLATE.digest) is None:
@@ -131,20 +181,24 @@ def make_ready(s: Session, actor: Actor, filing_id: int) -> str:
     figures = digest.of(TEMPLATE.digest, cells)
     filing.validated_digest = figures
     filing.revision += 1
-    scan = store(s, actor, filing_id, FileKind.STAMPED_SCAN)
+    stamp(s, actor, filing_id, figures)
+    s.add(filing)
+    s.flush()
+    return figures
+
+
+def stamp(s: Session, actor: Actor, filing_id: int, figures: str) -> None:
+    """A stamped scan of these figures (盖章扫描件), read by the machine."""
     s.add(
         Stamp(
             filing_id=filing_id,
-            file_id=scan,
+            file_id=store(s, actor, filing_id, FileKind.STAMPED_SCAN),
             digest=figures,
             found_by="machine",
             bound_by_id=actor.user_id,
             bound_at=clock.now(),
         )
     )
-    s.add(filing)
-    s.flush()
-    return figures
 
 
 def store(s: Session, actor: Actor, filing_id: int, kind: FileKind) -> int:

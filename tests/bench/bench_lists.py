@@ -25,7 +25,7 @@ from typing import Any
 from sqlalchemy import event, insert
 from sqlmodel import Session
 
-from models import Campaign, Filing, FilingVersion, Organisation, RosterBatch, RosterEntry, SignIn, Step, User
+from models import Campaign, Filing, FilingVersion, Organisation, RosterBatch, RosterEntry, SignIn, Step
 from models.enums import (
     TIERS,
     FilingStatus,
@@ -44,6 +44,7 @@ from services.db import Database
 from services.filings import lists, opening
 from services.filings.views import ListQuery
 from services.schema import migrate
+from tests import filing_kit
 from tests.bench import load, sides
 from tests.bench.load import Side
 from tests.bench.seed import YEAR
@@ -74,26 +75,11 @@ def fill(s: Session, count: int) -> str:
     )
     listed = today - timedelta(days=700)
     s.add(RosterBatch(form=Form.FACTORY, level=Level.NATIONAL, name="第七批", published_on=listed))
-    user = User(
-        username="province",
-        password_hash="-",
-        name="许文",
-        role=Role.PROVINCE,
-        organisation_id=province,
-        created_at=now,
-    )
-    s.add(user)
-    first = _unit(s, 0, COUNTIES[0], cities[0], province, listed)
-    s.flush()
-    filer = User(
-        username="filer", password_hash="-", name="陈立", role=Role.SIGNER, organisation_id=first, created_at=now
-    )
-    s.add(filer)
-    s.flush()
-    assert user.id is not None and filer.id is not None
-    template = s.get_one(
-        Filing, opening.open_filing(s, sessions.actor_of(s, filer.id), Form.FACTORY, YEAR)
-    ).template_digest
+    user_id = filing_kit.person(s, "province", "许文", Role.PROVINCE, province)
+    over = {"superior_city_id": cities[0], "superior_province_id": province}
+    first = filing_kit.listed_unit(s, "广州南粤精工制造有限公司", "9144011552601815X4", COUNTIES[0], listed, **over)
+    filer = sessions.actor_of(s, filing_kit.person(s, "filer", "陈立", Role.SIGNER, first))
+    template = s.get_one(Filing, opening.open_filing(s, filer, Form.FACTORY, YEAR)).template_digest
 
     dice = random.Random(1)
     rows: dict[Any, list[dict[str, Any]]] = {Organisation: [], RosterEntry: [], Filing: [], FilingVersion: [], Step: []}
@@ -155,7 +141,7 @@ def fill(s: Session, count: int) -> str:
         s.execute(insert(table), lines)
     token = secrets.token_urlsafe(32)
     s.add(
-        SignIn(token_hash=hashlib.sha256(token.encode()).hexdigest(), user_id=user.id, created_at=now, last_seen_at=now)
+        SignIn(token_hash=hashlib.sha256(token.encode()).hexdigest(), user_id=user_id, created_at=now, last_seen_at=now)
     )
     return token
 
@@ -166,35 +152,6 @@ def _office(s: Session, name: str, region: str, tier: Tier) -> int:
     s.flush()
     assert office.id is not None
     return office.id
-
-
-def _unit(s: Session, number: int, code: str, city: int, province: int, listed: Any) -> int:
-    """One unit with all that opening a filing asks for."""
-    unit = Organisation(
-        kind=OrgKind.UNIT,
-        name="广州南粤精工制造有限公司",
-        credit_code="9144011552601815X4",
-        region_code=code,
-        superior_city_id=city,
-        superior_province_id=province,
-        created_at=clock.now(),
-    )
-    s.add(unit)
-    s.flush()
-    assert unit.id is not None
-    s.add(
-        RosterEntry(
-            batch_id=1,
-            organisation_id=unit.id,
-            form=Form.FACTORY,
-            level=Level.NATIONAL,
-            listed_name=unit.name,
-            credit_code=unit.credit_code,
-            region_code=code,
-            listed_on=listed,
-        )
-    )
-    return unit.id
 
 
 # --- what a person does -----------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from models import Campaign, Filing, Organisation, RosterBatch, RosterEntry, SignIn, Stamp, User
-from models.enums import FileKind, Form, Level, OrgKind, Role, Tier
+from models import Campaign, Filing, Organisation, RosterBatch, SignIn
+from models.enums import Form, Level, OrgKind, Role, Tier
 from services import clock
 from services.accounts import sessions
 from services.actors import Actor
@@ -75,46 +75,25 @@ def _office(s: Session) -> int:
 
 def _editor(s: Session, number: int, office_id: int, cells: tuple[CellEdit, ...], ready: bool) -> tuple[int, str]:
     now = clock.now()
-    unit = Organisation(
-        kind=OrgKind.UNIT,
-        name=f"广州第{number}精工制造有限公司",
-        credit_code=f"9144{number:014d}",
-        region_code="440106",
+    unit_id = filing_kit.listed_unit(
+        s,
+        f"广州第{number}精工制造有限公司",
+        f"9144{number:014d}",
+        "440106",
+        clock.today() - timedelta(days=700),
         address="科韵路18号",
         superior_city_id=office_id,
         contact="陈立",
         telephone="020-83133361",
         mobile="13370120494",
         email="chenli@example.com",
-        created_at=now,
     )
-    s.add(unit)
-    s.flush()
-    assert unit.id is not None
-    listed = clock.today() - timedelta(days=700)
-    s.add(
-        RosterEntry(
-            batch_id=1,
-            organisation_id=unit.id,
-            form=Form.FACTORY,
-            level=Level.NATIONAL,
-            listed_name=unit.name,
-            credit_code=unit.credit_code,
-            region_code=unit.region_code,
-            listed_on=listed,
-        )
-    )
-    user = User(
-        username=f"u{number}", password_hash="-", name="陈立", role=Role.SIGNER, organisation_id=unit.id, created_at=now
-    )
-    s.add(user)
-    s.flush()
-    assert user.id is not None
+    user_id = filing_kit.person(s, f"u{number}", "陈立", Role.SIGNER, unit_id)
     token = secrets.token_urlsafe(32)
     s.add(
-        SignIn(token_hash=hashlib.sha256(token.encode()).hexdigest(), user_id=user.id, created_at=now, last_seen_at=now)
+        SignIn(token_hash=hashlib.sha256(token.encode()).hexdigest(), user_id=user_id, created_at=now, last_seen_at=now)
     )
-    actor = sessions.actor_of(s, user.id)
+    actor = sessions.actor_of(s, user_id)
     filing_id = opening.open_filing(s, actor, Form.FACTORY, YEAR)
     desk.edit_cells(s, actor, filing_id, cells, source="import")
     if ready:
@@ -128,15 +107,4 @@ def _make_ready(s: Session, actor: Actor, filing_id: int) -> None:
         desk.note_finding(s, actor, filing_id, finding.id, finding.values_hash, finding.keep, words)
     found = desk.validate(s, actor, filing_id)
     assert found.passed, found.messages
-    scan = filing_kit.store(s, actor, filing_id, FileKind.STAMPED_SCAN)
-    figures = s.get_one(Filing, filing_id).validated_digest
-    s.add(
-        Stamp(
-            filing_id=filing_id,
-            file_id=scan,
-            digest=figures,
-            found_by="machine",
-            bound_by_id=actor.user_id,
-            bound_at=clock.now(),
-        )
-    )
+    filing_kit.stamp(s, actor, filing_id, s.get_one(Filing, filing_id).validated_digest)

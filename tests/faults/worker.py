@@ -17,8 +17,8 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from models import Filing, Organisation, Question, RosterEntry, StoredFile, User
-from models.enums import FileKind, FilingStatus, Form, Level, OrgKind, QuestionStatus, Role, Tier
+from models import Filing, Organisation, Question, StoredFile, User
+from models.enums import FileKind, FilingStatus, Form, QuestionStatus, Role, Tier
 from services import clock
 from services.accounts import sessions
 from services.actors import Actor
@@ -215,38 +215,14 @@ def another_signer(s: Session) -> None:
     before = s.get_one(Organisation, _newest_signer(s).organisation_id)
     assert before.id is not None
     number = before.id + 1000
-    unit = Organisation(
-        kind=OrgKind.UNIT,
-        name=f"广州第{number}精工制造有限公司",
-        credit_code=f"9144{number:014d}",
-        region_code=before.region_code,
+    unit_id = filing_kit.listed_unit(
+        s,
+        f"广州第{number}精工制造有限公司",
+        f"9144{number:014d}",
+        before.region_code,
+        clock.today(),
         superior_county_id=before.superior_county_id,
         superior_city_id=before.superior_city_id,
         superior_province_id=before.superior_province_id,
-        created_at=clock.now(),
     )
-    s.add(unit)
-    s.flush()
-    assert unit.id is not None
-    s.add(
-        RosterEntry(
-            batch_id=1,
-            organisation_id=unit.id,
-            form=Form.FACTORY,
-            level=Level.NATIONAL,
-            listed_name=unit.name,
-            credit_code=unit.credit_code,
-            region_code=unit.region_code,
-            listed_on=clock.today(),
-        )
-    )
-    s.add(
-        User(
-            username=f"signer{number}",
-            password_hash="-",
-            name="黄启明",
-            role=Role.SIGNER,
-            organisation_id=unit.id,
-            created_at=clock.now(),
-        )
-    )
+    filing_kit.person(s, f"signer{number}", "黄启明", Role.SIGNER, unit_id)
