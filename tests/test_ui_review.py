@@ -213,7 +213,7 @@ async def test_a_question_on_a_cell_goes_out_with_the_return_and_opens_only_that
 
         press(user, "退回")
         await user.should_see("随退回一并发出的核实问题（1）")
-        field(user, "退回原因").value = "能源数据须核实。"
+        field(user, "退回原因 *").value = "能源数据须核实。"
         scope = next(r for r in seen(user, ui.radio) if "asked" in r.options)
         scope.value = "asked"
         press(user, "退回")
@@ -228,8 +228,8 @@ async def test_a_return_without_any_question_is_refused_in_the_dialog(
 ) -> None:
     async with at(f"/filing/{filing}/review", sqlite_world.county) as user:
         press(user, "退回")
-        await user.should_see("退回原因")
-        field(user, "退回原因").value = "请修改。"
+        await user.should_see("退回原因 *")
+        field(user, "退回原因 *").value = "请修改。"
         press(user, "退回")
         await user.should_see("退回须至少提出一个核实问题", retries=20)
         field(user, "再提一个问题（针对整份表，可不填）").value = "请核对产值。"
@@ -462,9 +462,9 @@ async def test_a_second_click_before_the_dialog_is_there_opens_no_second_one(
 @pytest.mark.parametrize(
     ("opener", "label"),
     [
-        ("退回", "退回原因"),
+        ("退回", "退回原因 *"),
         ("退回", "再提一个问题（针对整份表，可不填）"),
-        ("转送", "转送原因"),
+        ("转送", "转送原因 *"),
         ("登记现场评估", "评估人员（姓名、单位）"),
         ("登记现场评估", "现场核实情况"),
         ("登记现场评估", "评估结论"),
@@ -498,8 +498,8 @@ async def test_a_dialog_that_was_left_has_its_text_again_when_it_is_opened(
 async def test_a_return_that_was_sent_leaves_no_draft(house: Database, sqlite_world: World, filing: int) -> None:
     async with at(f"/filing/{filing}/review", sqlite_world.county) as user:
         press(user, "退回")
-        await until(lambda: any(e.props.get("label") == "退回原因" for e in elements(user, ui.textarea)))
-        field(user, "退回原因").set_value("用水量与水费单不符")
+        await until(lambda: any(e.props.get("label") == "退回原因 *" for e in elements(user, ui.textarea)))
+        field(user, "退回原因 *").set_value("用水量与水费单不符")
         field(user, "再提一个问题（针对整份表，可不填）").set_value("请附水费单。")
         await until(lambda: house.read(lambda s: len(s.exec(select(ReviewDraft)).all())) == 2)
         press(user, "退回")

@@ -3,8 +3,8 @@
     with shell.frame(actor, title="绿色工厂动态管理", path="/filings/green_factory", year=2025, years=(2025, 2024)):
         …                                          # children of <main>
 
-``path`` marks the menu entry; ``status`` is a chip in the title row as (tone, text), or draws what stands there; ``primary`` draws the one primary
-button (and other head buttons) at the right of the title; ``back`` is (caption, path) above it; ``width`` is "wide" for
+``path`` marks the menu entry; ``status`` is a chip in the title row as (text, tone, icon), or draws what stands there;
+``primary`` draws the one primary button (and other head buttons) at the right of the title; ``back`` is (caption, path) above it; ``width`` is "wide" for
 sheets and lists, "reading" (960 px) for reading and forms; ``year``/``years`` show the year switch, which opens the same
 path with ``?year=``. Classes come from ``assets/static/app.css`` (lv-…); there is no Tailwind.
 """
@@ -84,7 +84,7 @@ def frame(
     *,
     title: str,
     path: str = "",
-    status: tuple[str, str] | Callable[[], object] | None = None,
+    status: tuple[str, str, str] | Callable[[], object] | None = None,
     primary: Callable[[], object] | None = None,
     back: tuple[str, str] | None = None,
     note: str = "",
@@ -108,7 +108,7 @@ def frame(
             if callable(status):
                 status()
             elif status:
-                chip(status[1], status[0])
+                chip(*status)
             if note:
                 ui.label(note).classes("lv-muted lv-title-note")
             with ui.element("div").classes("lv-title-actions"):

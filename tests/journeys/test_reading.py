@@ -170,3 +170,11 @@ def test_a_question_is_asked_on_a_cell_by_the_keyboard_alone(house: House, visit
     asked = page.get_by_role("dialog")
     expect(asked).to_contain_text("对“综合能源消费量合计 2022年”提出核实问题")
     expect(asked.get_by_role("textbox")).to_be_focused()
+
+
+def test_a_dialog_opens_on_its_first_field(house: House, visit: Any) -> None:
+    page = visit(house.account("CITY", "广州"))
+    page.goto(LIST)
+    page.get_by_role("button", name="审核", exact=True).first.click()
+    page.get_by_role("button", name="转送", exact=True).click()
+    expect(page.get_by_role("dialog").get_by_label("转送给")).to_be_focused()

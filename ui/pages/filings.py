@@ -65,7 +65,7 @@ async def own_list(actor: Actor, form: Form) -> None:
     title = f"{form.caption}动态管理表"
     with shell.frame(actor, title=title, path=f"/filings/{form.value}"):
         with ui.element("div").classes("lv-bar"):
-            new = ui.button("新增动态管理表", icon="add")
+            new = ui.button("新增动态管理表", icon="add").classes("lv-unshrunk")
             reason = ui.label().classes("lv-muted")
         rows: dict[int, FilingRow] = {}
         table = TierTable(

@@ -84,7 +84,7 @@ async def listing(actor: Actor, status: str = "") -> None:
 async def one(actor: Actor, organisation_id: int) -> None:
     place = await act.read(organisations.profile, organisation_id)
     unit = place.kind is OrgKind.UNIT
-    tone, _ = words.ORG_TONES[place.status]
+    tone, icon = words.ORG_TONES[place.status]
 
     def primary() -> None:
         if actor.role is not Role.ADMIN:
@@ -98,7 +98,7 @@ async def one(actor: Actor, organisation_id: int) -> None:
         title=place.name,
         path="/organisations",
         back=("机构", "/organisations"),
-        status=(tone, place.status_caption),
+        status=(place.status_caption, tone, icon),
         primary=primary,
         width="reading",
     ):

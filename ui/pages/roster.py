@@ -95,7 +95,11 @@ async def listing(actor: Actor, form: str = "", search: str = "") -> None:
 async def one(actor: Actor, entry_id: int) -> None:
     card = await act.read(upkeep.card, entry_id)
     entry = card.entry
-    status = ("off", f"已于{words.day(entry.removed_on)}移出") if entry.removed_on else ("accent", "在册")
+    status = (
+        (f"已于{words.day(entry.removed_on)}移出", "off", "remove_circle_outline")
+        if entry.removed_on
+        else ("在册", "accent", "check")
+    )
 
     def primary() -> None:
         if not card.can_edit:

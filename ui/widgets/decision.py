@@ -217,8 +217,8 @@ class Decision:
             ui.label(
                 "上报的主管部门不对时，可转送给同级的另一个主管部门审核；申报单位填写的内容和单位信息不变。"
             ).classes("lv-dialog-text")
-            to = ui.select(offices, label="转送给", with_input=True).classes("lv-wide")
-            why = ui.textarea("转送原因").props("rows=3 counter maxlength=1000").classes("lv-wide")
+            to = ui.select(offices, label="转送给 *", with_input=True).classes("lv-wide")
+            why = ui.textarea("转送原因 *").props("rows=3 counter maxlength=1000").classes("lv-wide")
             self.drafts.bind(why, "transfer.reason")
             trouble = ui.label().classes("lv-field-error").props("role=alert")
 
@@ -265,7 +265,7 @@ class _SendBack:
                 value="unit",
                 on_change=self.draw_scope,
             )
-            self.reason = ui.textarea("退回原因").props("autofocus rows=3 counter maxlength=1000").classes("lv-wide")
+            self.reason = ui.textarea("退回原因 *").props("autofocus rows=3 counter maxlength=1000").classes("lv-wide")
             self.kept.bind(self.reason, "return.reason")
             self.trouble = ui.label().classes("lv-field-error").props("role=alert")
             with ui.element("section").classes("lv-decide-part"):

@@ -17,6 +17,11 @@ from nicegui import context, ui
 
 # Quasar gives the focus back to what was clicked, which may be a part of the button; Enter must work there again.
 _TO_BUTTON = "() => document.activeElement?.closest?.('button')?.focus()"
+# What is to be filled in has the focus, unless something else was given it.
+_TO_FIELD = """() => {
+  const box = [...document.querySelectorAll(".lv-dialog")].at(-1);
+  if (box && !box.contains(document.activeElement)) box.querySelector("input:not([type=file]), textarea")?.focus();
+}"""
 
 
 @contextmanager
@@ -31,6 +36,7 @@ def dialog(title: str, *, wide: bool = False, persistent: bool = False) -> Itera
         box.props("persistent" if persistent else "no-backdrop-dismiss").props("role=dialog aria-modal=true")
         box.on("hide", box.delete)
         box.on("hide", js_handler=_TO_BUTTON)
+        box.on("show", js_handler=_TO_FIELD)
         card.props["aria-label"] = title
         ui.label(title).classes("lv-dialog-title").props("role=heading aria-level=2")
         yield box
@@ -74,7 +80,11 @@ async def ask_text(
     with dialog(title) as box:
         if text:
             ui.label(text).classes("lv-dialog-text")
-        area = ui.textarea(label, value=value).props(f"autofocus counter maxlength={most} rows=4").classes("lv-wide")
+        area = (
+            ui.textarea(f"{label} *" if required else label, value=value)
+            .props(f"autofocus counter maxlength={most} rows=4")
+            .classes("lv-wide")
+        )
         area.validation = {"请填写这一项。": lambda v: not required or bool((v or "").strip())}
         area.without_auto_validation()
 
