@@ -12,6 +12,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from models.enums import FindingLevel
 from services.documents import excel, intake, marker, spreadsheet
@@ -207,6 +208,13 @@ def test_a_cell_counts_as_it_is_shown_a_date_is_no_figure(full: FilingSnapshot, 
     assert any(f.level is FindingLevel.ERROR and "2024-05-01" in f.message for f in seen.found)
 
 
+def test_days_counted_from_1904_are_the_same_days(full: FilingSnapshot, exported: bytes) -> None:
+    desk = Desk(exported)
+    desk.book.epoch = CALENDAR_MAC_1904
+    desk.put("email", "unit", datetime(2024, 5, 1, 6, 30))
+    assert changes(previewed(desk.save(), full))["email"][1] == "2024-05-01 06:30"
+
+
 def test_a_formula_counts_with_its_stored_value_and_a_hint(full: FilingSnapshot, exported: bytes) -> None:
     row = Desk(exported).row("gross_output")
     content = rewritten(
@@ -246,9 +254,17 @@ def test_another_units_workbook_is_refused_by_name(exported: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"), [("form", "green_park", "绿色工业园区"), ("year", "2024", "2024 年度")]
+    ("name", "value", "words"),
+    [
+        ("form", "green_park", "绿色工业园区"),
+        ("year", "2024", "2024 年度"),
+        ("schema", "2", "其他版本"),
+        ("schema", None, "其他版本"),
+    ],
 )
-def test_another_form_or_year_is_refused(exported: bytes, name: str, value: str, words: str) -> None:
+def test_another_form_year_or_version_of_the_codes_is_refused(
+    exported: bytes, name: str, value: str, words: str
+) -> None:
     desk = Desk(exported)
     for row in desk.book[excel.REF_SHEET].iter_rows():
         if row[0].value == name:
@@ -362,9 +378,13 @@ def strings_of(content: bytes, strings: str, head: str = "") -> bytes:
 HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "empty": (lambda c: b"", "不是 .xlsx"),
     "pdf": (lambda c: b"%PDF-1.7 ...", "不是 .xlsx"),
-    "csv": (lambda c: "指标,2024\n".encode("gbk"), "不是 .xlsx"),
+    "csv": (lambda c: "指标,2024\n".encode("gbk"), "CSV"),
+    "csv of utf-8, cut in a character": (lambda c: b"\xef\xbb\xbf" + "指标,2024\n".encode() * 400, "CSV"),
+    "locked by a password": (lambda c: _ole("EncryptedPackage"), "打开密码"),
+    "binary workbook": (lambda c: added(b"", "xl/workbook.bin", b"x"), ".xlsb"),
+    "ods": (lambda c: added(b"", "content.xml", b"<x/>"), ".ods"),
     "html": (lambda c: b"<html><table>", "不是 .xlsx"),
-    "xls": (lambda c: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 900, "旧版"),
+    "xls": (lambda c: _ole("Workbook"), "旧版"),
     "cut": (lambda c: c[: len(c) // 2], "损坏"),
     "six megabytes": (lambda c: c + b"\0" * 6_000_000, "5 MB"),
     "other zip": (lambda c: added(b"", "a.txt", b"a"), "不是 .xlsx"),
@@ -411,6 +431,12 @@ HOSTILE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         "没有“动态管理表”",
     ),
 }
+
+
+def _ole(stream: str) -> bytes:
+    """The container of .xls and .et, and of a locked .xlsx: a head, and the directory that names its streams."""
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(512, b"\0")
+    return head + "".join(name.ljust(64, "\0") for name in ("Root Entry", stream)).encode("utf-16-le")
 
 
 def _many_sheets(xml: str) -> str:

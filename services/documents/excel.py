@@ -25,7 +25,7 @@ from services.forms import cells, reference
 from services.forms.expressions import CHOICE_SEPARATOR
 from services.forms.template import REMARK_SLOT, UNIT_SLOT, FormField, FormTemplate, Part, Section
 
-SCHEMA = 1  # of the hidden codes
+SCHEMA = "1"  # of the hidden codes; :mod:`services.documents.intake` takes no other
 FORM_SHEET, REF_SHEET, LIST_SHEET = "动态管理表", "_ref", "_lists"
 EMPTY_HINT = "没有此项填“不涉及”，全年停产填“停产”"
 
@@ -505,7 +505,7 @@ def _hidden_identity(made: Any, writer: _Writer) -> None:
     snapshot = writer.snapshot
     page = Page(made, REF_SHEET)
     about = {
-        "schema": str(SCHEMA),
+        "schema": SCHEMA,
         "form": snapshot.template.form.value,
         "year": str(snapshot.year),
         "template": snapshot.template.digest,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from models.enums import CellKind, FindingLevel, Form
 from services.documents import child, spreadsheet
-from services.documents.excel import FORM_SHEET, REF_SHEET, layout_of, value_role
+from services.documents.excel import FORM_SHEET, REF_SHEET, SCHEMA, layout_of, value_role
 from services.documents.sheets import letter
 from services.documents.spreadsheet import Cells, RawCell
 from services.errors import Refusal
@@ -171,6 +171,12 @@ def _sheets(content: bytes) -> dict[str, Cells]:
 
 def _identity(about: Mapping[str, str], template: FormTemplate, credit_code: str, unit_name: str) -> Iterable[Problem]:
     form, year = about.get("form", ""), about.get("year", "")
+    if about.get("schema", "") != SCHEMA:
+        raise Refusal(
+            "这个工作簿的隐藏编码不是本系统现在使用的版本（可能由其他版本的系统导出，或编码被改动），不能保证逐项对应。"
+            "请重新“导出为EXCEL”，把填写内容复制到新文件的浅黄色单元格后再导入。",
+            field="file",
+        )
     if form != template.form.value:
         known = {one.value: one.caption for one in Form}
         raise Refusal(

@@ -13,6 +13,7 @@ import json
 import re
 import zipfile
 import zlib
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
@@ -50,17 +51,24 @@ _BROKEN = (
     EOFError,
     OSError,
 )
+_OLE = b"\xd0\xcf\x11\xe0"  # the container of old workbooks, and of those that a password locks
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # an entry of its directory (MS-OFFCRYPTO 2.3.4.4)
+_OTHERS = {"xl/workbook.bin": "binary", "content.xml": "ods"}  # what other workbooks have in their place
 _PLACE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 # Number formats by their number (ECMA-376 18.8.30, with the Chinese ones), and what is no code in one that is spelt out.
 _DATES = frozenset(map(str, (*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59))))
 _PERCENTAGES = frozenset(("9", "10"))
 _NO_CODE = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?![hms]+\])[^\]]*\]', re.IGNORECASE)
-_DAY_ZERO, _LAST_DAY = datetime(1899, 12, 30), 2_958_465
+_DAY_ZERO, _DAY_ZERO_1904, _LAST_DAY = datetime(1899, 12, 30), datetime(1904, 1, 1), 2_957_003
 
 WORDS: Mapping[str, str] = {
     "size": "工作簿超过 {} MB。请去掉其中的图片和用不到的工作表后再试。",
-    "xls": "这是旧版 .xls 文件，或是加了密码的工作簿。请另存为不加密的“Excel 工作簿（.xlsx）”后再试。",
+    "xls": "这是旧版 Excel（.xls）或 WPS（.et）格式的文件，只改扩展名不能改变格式。请在 Excel 或 WPS 中打开，另存为“Excel 工作簿（.xlsx）”后再试。",
+    "password": "工作簿设有打开密码，系统不能打开。请在 Excel 或 WPS 中用密码打开，清除密码（文件 → 信息 → 保护工作簿 → 用密码进行加密，把密码清空；WPS：文件 → 文档加密），保存后再试。",
+    "text": "这是文本或 CSV 文件，只改扩展名不能变成工作簿。请在 Excel 或 WPS 中打开，另存为“Excel 工作簿（.xlsx）”后再试；导入动态管理表的，请把内容填到系统“导出为EXCEL”的文件中。",
+    "binary": "这是二进制工作簿（.xlsb），不能读取。请在 Excel 中打开，另存为“Excel 工作簿（.xlsx）”后再试。",
+    "ods": "这是 OpenDocument（.ods）表格，不能读取。请在 Excel 或 WPS 中打开，另存为“Excel 工作簿（.xlsx）”后再试。",
     "kind": "这不是 .xlsx 工作簿。请使用系统“导出为EXCEL”的文件，在 Excel 或 WPS 中填写并保存为 .xlsx 后再导入。",
     "broken": "工作簿已损坏或不完整，无法打开。请在 Excel 或 WPS 中重新保存为 .xlsx 后再试。",
     "macros": "工作簿中含有宏，不能接收。请另存为不含宏的“Excel 工作簿（.xlsx）”后再试。",
@@ -96,7 +104,7 @@ class Extent:
 
 FORM = Extent(2000, 64, 6_000)
 FIRST = ""  # as a name: the first sheet, whatever it is called
-Look = Literal["plain", "date", "percentage"]  # how a style shows a figure
+Look = Literal["plain", "date", "date 1904", "percentage"]  # how a style shows a figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +162,11 @@ def parse(content: bytes, names: Iterable[str], extent: Extent = FORM) -> dict[s
     with _opened(content, READ) as archive:
         parts = _Parts(archive, *(each * extent.cells for each in A_CELL))
         try:
-            places = _sheet_places(parts)
+            places, from_1904 = _sheet_places(parts)
             strings: list[str] | None = None
             looks = _looks(archive)
+            if from_1904:
+                looks = ["date 1904" if look == "date" else look for look in looks]
             found = {}
             for name in names:
                 place = next(iter(places.values()), None) if name == FIRST else places.get(name)
@@ -179,10 +189,10 @@ def _refusal(word: str) -> Refusal:
 def _opened(content: bytes, bounds: Bounds) -> zipfile.ZipFile:
     if len(content) > bounds.file:
         raise Refusal(WORDS["size"].format(bounds.file // MB), field="file")
-    if content.startswith(b"\xd0\xcf\x11\xe0"):
-        raise _refusal("xls")
+    if content.startswith(_OLE):
+        raise _refusal("password" if _ENCRYPTED in content else "xls")
     if not content.startswith(b"PK\x03\x04"):
-        raise _refusal("kind")
+        raise _refusal("text" if _is_table_as_text(content) else "kind")
     try:
         parts = zipfile.ZipFile(io.BytesIO(content))
     except _BROKEN:
@@ -195,6 +205,23 @@ def _opened(content: bytes, bounds: Bounds) -> zipfile.ZipFile:
     return parts
 
 
+def _is_table_as_text(content: bytes) -> bool:
+    """A line of text with a comma or a tab: a CSV, in one of the two ways in which it is written in Chinese."""
+    head = content[:4096].lstrip()
+    line = head.partition(b"\n")[0]
+    if head.startswith((b"<", b"%PDF-", b"{")) or b"\0" in head or not (b"," in line or b"\t" in line):
+        return False
+    return any(_reads_as(head, encoding) for encoding in ("utf-8-sig", "gb18030"))
+
+
+def _reads_as(content: bytes, encoding: str) -> bool:
+    try:
+        getincrementaldecoder(encoding)().decode(content)  # the last character may be cut
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _check_directory(parts: zipfile.ZipFile, bounds: Bounds) -> None:
     entries = parts.infolist()
     names = [entry.filename for entry in entries]
@@ -204,7 +231,7 @@ def _check_directory(parts: zipfile.ZipFile, bounds: Bounds) -> None:
     if any(name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts for name in names):
         raise _refusal("bomb")
     if any(entry.flag_bits & 1 for entry in entries):
-        raise _refusal("xls")
+        raise _refusal("password")
     if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in entries):
         raise _refusal("broken")
     if any(e.file_size > bounds.part for e in entries) or sum(e.file_size for e in entries) > bounds.total:
@@ -212,7 +239,7 @@ def _check_directory(parts: zipfile.ZipFile, bounds: Bounds) -> None:
     if any(e.file_size > RATIO_FROM and e.file_size > MAX_RATIO * max(1, e.compress_size) for e in entries):
         raise _refusal("bomb")
     if "xl/workbook.xml" not in folded:
-        raise _refusal("kind")
+        raise _refusal(next((word for name, word in _OTHERS.items() if name in folded), "kind"))
     if any("vbaproject" in name or name.startswith("xl/macrosheets/") for name in folded):
         raise _refusal("macros")
     if any(name.startswith(("xl/embeddings/", "xl/activex/")) for name in folded):
@@ -277,10 +304,11 @@ class _Local(dict[str, str]):
         return local
 
 
-def _sheet_places(parts: _Parts) -> dict[str, str]:
-    """Sheet name → part of the archive."""
+def _sheet_places(parts: _Parts) -> tuple[dict[str, str], bool]:
+    """Sheet name → part of the archive, and whether days are counted from 1904, as old Macs did."""
     links: dict[str, str] = {}
     names: dict[str, str] = {}
+    from_1904 = False
 
     def link(tag: str, attributes: dict[str, str]) -> None:
         if tag == "Relationship" and attributes.get("TargetMode") != "External":
@@ -288,13 +316,16 @@ def _sheet_places(parts: _Parts) -> dict[str, str]:
             links[attributes.get("Id", "")] = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
 
     def sheet(tag: str, attributes: dict[str, str]) -> None:
-        if tag == "sheet":
+        nonlocal from_1904
+        if tag == "workbookPr":
+            from_1904 = attributes.get("date1904") in ("1", "true")
+        elif tag == "sheet":
             key = next((value for name, value in attributes.items() if name.rpartition(":")[2] == "id"), "")
             names[attributes.get("name", "")] = key
 
     parts.parse("xl/_rels/workbook.xml.rels", link)
     parts.parse("xl/workbook.xml", sheet)
-    return {name: links[key] for name, key in names.items() if key in links}
+    return {name: links[key] for name, key in names.items() if key in links}, from_1904
 
 
 def _shared_strings(parts: _Parts) -> list[str]:
@@ -451,7 +482,7 @@ def _number(value: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _day(number: str) -> str:
+def _day(number: str, zero: datetime = _DAY_ZERO) -> str:
     """45413 → 2024-05-01, 0.5 → 12:00."""
     try:
         days = float(number)
@@ -459,7 +490,7 @@ def _day(number: str) -> str:
         return number
     if not 0 <= days < _LAST_DAY:
         return number
-    moment = _DAY_ZERO + timedelta(seconds=round(days * 86_400))
+    moment = zero + timedelta(seconds=round(days * 86_400))
     time = "" if days == int(days) else f"{moment:%H:%M}"
     return " ".join(part for part in (f"{moment:%Y-%m-%d}" if days >= 1 else "", time) if part) or number
 
@@ -472,7 +503,12 @@ def _percentage(number: str) -> str:
         return number
 
 
-_SHOWN: Mapping[Look, Callable[[str], str]] = {"plain": str, "date": _day, "percentage": _percentage}
+_SHOWN: Mapping[Look, Callable[[str], str]] = {
+    "plain": str,
+    "date": _day,
+    "date 1904": lambda number: _day(number, _DAY_ZERO_1904),
+    "percentage": _percentage,
+}
 
 
 def _place(reference: str | None, row: int, column: int) -> tuple[int, int]:
