@@ -107,6 +107,8 @@ async def test_what_is_no_workbook_of_this_unit_is_said_in_the_dialog_which_stay
     await guest.open(f"/filing/{filing}")
     await chosen(guest, b"%PDF-1.7", "表.xlsx")
     await guest.should_see("没有导入：这不是 .xlsx 工作簿")
+    await given(guest, b"\xd0\xcf\x11\xe0", "表.et")
+    await guest.should_see("“表.et”不是可以上传的类型。只接受 XLSX。请在 Excel 或 WPS 中另存为")
     other = excel.filled_workbook(house.read(snapshots.snapshot, sqlite_world.other, theirs))
     await given(guest, other)
     await guest.should_see("没有导入：这是“广州云山纺织有限公司”的工作簿，当前填报单位是“广州南粤精工制造有限公司”")

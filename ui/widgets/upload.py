@@ -22,6 +22,7 @@ MB = 1024 * 1024
 PDF = (".pdf",)
 PICTURES = (".pdf", ".jpg", ".jpeg", ".png")
 DOCUMENTS = (*PICTURES, ".xlsx")
+SPREADSHEETS = (".xlsx", ".csv")
 
 Take = Callable[[str, bytes], Awaitable[None]]
 TakeAll = Callable[[list[tuple[str, bytes]]], Awaitable[None]]
@@ -46,8 +47,12 @@ class Uploads(ui.upload):
         }
         self._begin_upload_handlers, self._upload_handlers = [], []
         self._multi_upload_handlers = [act.busy(self._arrived)]
+        workbooks = all(kind in SPREADSHEETS for kind in kinds)
+        self.instead = (
+            "请在 Excel 或 WPS 中另存为“Excel 工作簿（.xlsx）”后再传。" if workbooks else "请转换或压缩后再传。"
+        )
         refused = Refusal(
-            f"这个文件不能上传：只接受 {allowed}，{'合计' if self.several else '单个文件'}不超过 {most // MB} MB。请转换或压缩后再传。"
+            f"这个文件不能上传：只接受 {allowed}，{'合计' if self.several else '单个文件'}不超过 {most // MB} MB。{self.instead}"
         )
         self.on_rejected(lambda: act.failed(refused))
         self.take_all, self.kinds, self.most, self.allowed = take_all, tuple(kinds), most, allowed
@@ -61,7 +66,7 @@ class Uploads(ui.upload):
             for file in e.files:
                 name = file.name[-200:]
                 if not name.lower().endswith(self.kinds):
-                    raise Refusal(f"“{name}”不是可以上传的类型。只接受 {self.allowed}。")
+                    raise Refusal(f"“{name}”不是可以上传的类型。只接受 {self.allowed}。{self.instead}")
                 found.append((name, await file.read()))
             await self.take_all(found)
         finally:
