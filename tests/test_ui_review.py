@@ -221,6 +221,8 @@ async def test_a_question_on_a_cell_goes_out_with_the_return_and_opens_only_that
     assert reload(house, filing).return_scope == ["energy_total:2024"]
     asked = house.read(lambda s: s.exec(select(Question)).one())
     assert asked.published and asked.text == "较上年翻倍，请说明。"
+    async with at(f"/filing/{filing}", sqlite_world.filer) as user:
+        await user.should_see("本次只可修改综合能源消费量（")
 
 
 async def test_a_return_without_any_question_is_refused_in_the_dialog(

@@ -18,6 +18,7 @@ from ui.widgets import chips, filing_actions, filing_files, form_sheet, import_d
 from ui.widgets.form_sheet import CellsEvent, FormSheet, NoteEvent, layout_json, sheet_json
 
 # Lists to fill the form by: where its rows are chosen from them.
+MOST_NAMED = 6  # indicators that a return has opened, by name
 STANDARDS = {
     "energy_limit_standards": ("能耗限额标准清单.xlsx", "/download/energy-limit-standards"),
     "water_quota_standards": ("取水定额标准清单.xlsx", "/download/water-quota-standards"),
@@ -130,14 +131,18 @@ class _SheetPage:
     def _notice(self) -> None:
         """Why it was returned, or why it cannot be edited: cause, owner, way out."""
         if self.head.return_reason and self.head.editable:
-            scope = (
-                f"本次只可修改 {len(self.view.editable)} 个单元格，其余已锁定。"
-                if self.view.editable is not None
-                else ""
-            )
-            shell.banner(f"{self.head.returned_by}退回：{self.head.return_reason} {scope}", "warning", "undo")
+            shell.banner(f"{self.head.returned_by}退回：{self.head.return_reason} {self._scope()}", "warning", "undo")
         elif not self.head.editable and self.head.locked_reason:
             shell.banner(self.head.locked_reason, "note", "lock")
+
+    def _scope(self) -> str:
+        """What a return has opened (退回范围), by name; "" where that is everything."""
+        if self.view.editable is None:
+            return ""
+        opened = {address.partition(":")[0] for address in self.view.editable}
+        named = [said for key, said in questions.row_words(self.view.layout).items() if key in opened]
+        more = f"等 {len(named)} 项" if len(named) > MOST_NAMED else ""
+        return f"本次只可修改{'、'.join(named[:MOST_NAMED])}{more}（{len(self.view.editable)} 个单元格），其余已锁定。"
 
     def _withdraw(self) -> None:
         for view in self.head.actions:
