@@ -350,7 +350,7 @@ def _form_furniture(paper: Paper, snapshot: FilingSnapshot, page: int, pages: in
     _page_number(paper, foot - 1.5, page, pages)
     if not snapshot.validated:
         paper.slanted(paper.width / 2, paper.height / 2, DRAFT_MARK, fonts.HEI, 88, 24, _RED)
-        paper.text(paper.width - _SIDE - 60, foot - 12.5, DRAFT_MARK, fonts.HEI, 11, _RED)
+        _right(paper, foot - 12.5, DRAFT_MARK, fonts.HEI, 11, _RED)
 
 
 def _table_pdf(snapshot: FilingSnapshot, title: str, words: str, rows: list[Row]) -> bytes:
@@ -422,9 +422,15 @@ def _fitting(text: str, room: float, size: float) -> float:
 
 
 def _page_number(paper: Paper, y: float, page: int, pages: int, *, side: float = _SIDE) -> None:
-    words = f"第 {page} 页 / 共 {pages} 页"
-    width = fonts.face(fonts.SONG).width(words) * 9 / fonts.UNITS_PER_EM / POINTS
-    paper.text(paper.width - side - width, y, words, fonts.SONG, 9)
+    _right(paper, y, f"第 {page} 页 / 共 {pages} 页", fonts.SONG, 9, side=side)
+
+
+def _right(
+    paper: Paper, y: float, words: str, face: str, size: float, colour: Colour = BLACK, *, side: float = _SIDE
+) -> None:
+    """A line that ends at the right margin."""
+    width = fonts.face(face).width(words) * size / fonts.UNITS_PER_EM / POINTS
+    paper.text(paper.width - side - width, y, words, face, size, colour)
 
 
 def _paper_code(paper: Paper, text: str, *, side: float = _SIDE) -> None:
