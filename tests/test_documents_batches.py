@@ -93,6 +93,17 @@ def test_a_summary_as_workbook_has_numbers_as_numbers_and_no_formula(desk: Batch
     assert "f" not in {cell.data_type for row in sheet.iter_rows() for cell in row}
 
 
+@pytest.mark.parametrize(("columns", "pages"), [(3, 1), (40, 5)])
+def test_a_summary_is_printed_across_with_its_heads_on_each_page(desk: Batches, columns: int, pages: int) -> None:
+    heads, widths = [f"指标{n}" for n in range(columns)], [22] * columns
+    path = written(desk, "汇总表.xlsx", lambda t: batches.summary(t, "汇总表", heads, widths, iter([heads]), 1))
+    sheet = openpyxl.load_workbook(io.BytesIO(path.read_bytes())).active
+    setup = sheet.page_setup
+    assert (setup.orientation, setup.fitToWidth, setup.fitToHeight) == ("landscape", pages, 0)
+    assert sheet.sheet_properties.pageSetUpPr.fitToPage and sheet.freeze_panes == "C2"
+    assert (sheet.print_title_rows, sheet.print_title_cols) == ("$1:$1", "$A:$B")
+
+
 def test_a_summary_as_csv_opens_in_excel_and_runs_nothing(desk: Batches) -> None:
     path = written(desk, "汇总表.csv", lambda t: batches.summary(t, "汇总表", HEADS, WIDTHS, iter(ROWS), 3))
     content = path.read_bytes()
