@@ -440,6 +440,19 @@ async def test_an_opinion_that_is_being_typed_stands_there_again_after_a_reload(
         assert field(user, "审核意见").value == "产值与纳税申报一致，"
 
 
+async def test_an_open_sheet_is_locked_when_a_colleague_deletes_the_filing(
+    house: Database, sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(FormSheet, "run_method", lambda self, *args, **_: calls.append(args))
+    draft = filling.opened(house, sqlite_world.filer)
+    async with at(f"/filing/{draft}", sqlite_world.filer) as user:
+        house.write(moves.delete, sqlite_world.signer, draft, "删除")
+        await user.should_see("这份动态管理表已由黄启明于2025年3月20日 10:00删除")
+    ((locked, reason),) = [args for name, *args in calls if name == "setReadonly"]
+    assert locked and "已由黄启明" in reason
+
+
 @pytest.mark.parametrize(
     ("who", "path", "caption"),
     [

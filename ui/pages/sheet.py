@@ -10,7 +10,7 @@ from nicegui import ui
 from models.enums import UNIT_ROLES, Action
 from services import clock, events
 from services.actors import Actor
-from services.errors import Refusal, SignedOut
+from services.errors import NotFound, Refusal, SignedOut
 from services.filings import desk, sheets
 from services.filings.views import FilingHead, SheetPatch, SheetView
 from ui import act, shell
@@ -208,7 +208,12 @@ class _SheetPage:
             await self._told(event.patch)
             return
         editable = self.head.editable
-        await self.renew_head()
+        try:
+            await self.renew_head()
+        except NotFound as deleted:
+            self.sheet.set_readonly(True, deleted.message)
+            self.editing.set_visibility(False)
+            raise
         if self.head.editable is not editable:
             self.sheet.set_readonly(not self.head.editable, self.head.locked_reason)
             self.editing.set_visibility(False)
