@@ -7,8 +7,11 @@ import getpass
 import json
 import os
 import socket
+import sqlite3
 import sys
 from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
 
 from services import app as lvce
 from services import backup, demo, doctor, logs, schema, settings
@@ -160,9 +163,21 @@ def main(argv: list[str]) -> int:
         print(str(error), file=sys.stderr)
     except OSError as error:
         print(f"不能读写 {error.filename or '文件'}：{cause_of(error)}。请检查路径、权限和磁盘空间。", file=sys.stderr)
+    except (DBAPIError, sqlite3.DatabaseError):
+        print(_no_database(settings.from_env()), file=sys.stderr)
     except KeyboardInterrupt:
         print("已取消。", file=sys.stderr)
     return 1
+
+
+def _no_database(chosen: Settings) -> str:
+    """What to do when the database does not answer, or not with what it was given (数据库损坏)."""
+    if chosen.database_url.startswith("sqlite"):
+        return backup.DAMAGED
+    return (
+        "LVCE_DATABASE_URL 指向的数据库连接不上，或者不接受操作。"
+        "请检查数据库服务是否运行，地址、用户和密码是否正确；数据表不完整的，请用最近的备份恢复。"
+    )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
 from models import AuditLine, AuditSeal, User
@@ -89,15 +90,44 @@ def verify(s: Session) -> tuple[int, Broken | None]:
     """Walk the chain (核对审计日志); returns the number of sound lines and the first broken one."""
     previous, count = START, 0
     query = select(AuditLine).order_by(col(AuditLine.id)).execution_options(yield_per=1000)
-    with closing(s.exec(query)) as lines:
-        for line in lines:
-            assert line.id is not None
-            if line.id != count + 1:
-                return count, Broken(line.id, f"第 {count + 1} 条到第 {line.id - 1} 条缺失")
-            if line.chain != chained(previous, line):
-                return count, Broken(line.id, f"第 {line.id} 条的内容与校验值不符")
-            previous, count = line.chain, line.id
+    try:
+        with closing(s.exec(query)) as lines:
+            for line in lines:
+                if (broken := _misfit(line, previous, count)) is not None:
+                    return count, broken
+                previous, count = line.chain, count + 1
+    except UNREADABLE:
+        return _one_by_one(s, previous, count)
     return count, _unsealed(s, count, previous)
+
+
+# What comes of a value that no line of ours ever had: no result of the list, no date, no text.
+UNREADABLE = (LookupError, TypeError, ValueError, DBAPIError)
+
+
+def _one_by_one(s: Session, previous: str, count: int) -> tuple[int, Broken | None]:
+    """The rest of the chain when some line of it cannot even be read: which one."""
+    for number in s.exec(select(AuditLine.id).where(col(AuditLine.id) > count).order_by(col(AuditLine.id))).all():
+        assert number is not None
+        try:
+            line = s.exec(select(AuditLine).where(AuditLine.id == number)).one()
+            broken = _misfit(line, previous, count)
+        except UNREADABLE:
+            broken = Broken(number, f"第 {number} 条含有不是本系统写入的内容")
+        if broken is not None:
+            return count, broken
+        previous, count = line.chain, count + 1
+    return count, _unsealed(s, count, previous)
+
+
+def _misfit(line: AuditLine, previous: str, count: int) -> Broken | None:
+    """Why this is not the line that follows ``count`` sound ones."""
+    assert line.id is not None
+    if line.id != count + 1:
+        return Broken(line.id, f"第 {count + 1} 条到第 {line.id - 1} 条缺失")
+    if line.chain != chained(previous, line):
+        return Broken(line.id, f"第 {line.id} 条的内容与校验值不符")
+    return None
 
 
 def last(s: Session) -> tuple[int, str]:

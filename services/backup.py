@@ -21,6 +21,7 @@ from typing import Any
 
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, Table, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from services import clock, schema
 from services import settings as environment
@@ -36,6 +37,10 @@ FILES = "files"
 PARTIAL = ".partial"
 DAILY, MANUAL, UPGRADE = "daily", "manual", "upgrade"
 CHUNK = 1 << 20
+DAMAGED = (
+    "不能读取数据库：文件已损坏，或数据表不完整。请停止程序，把数据目录另存一份保留现场，"
+    "再用最近的备份恢复到空的数据目录（python main.py restore）。"
+)
 
 
 class BackupError(RuntimeError):
@@ -67,6 +72,9 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(
             f"不能写入备份目录（{cause_of(error)}）。请检查环境变量 LVCE_BACKUP_DIR 所指目录的权限和磁盘空间。"
         )
+        return 1
+    except (DBAPIError, sqlite3.DatabaseError):
+        sys.stderr.write(DAMAGED)
         return 1
     sys.stdout.write(json.dumps({**asdict(done), "place": str(done.place)}))
     return 0

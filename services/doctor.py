@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
@@ -21,9 +22,12 @@ from services import backup_plan, clock, db, schema
 from services.accounts import audit_view
 from services.actors import Actor
 from services.db import Database
+from services.errors import cause_of
 from services.filings import files
 from services.permissions import Power, authorize
 from services.settings import Settings
+
+log = logging.getLogger("lvce.doctor")
 
 FLOORS = {
     "nicegui": (3, 18),
@@ -53,19 +57,31 @@ class Check:
 
 
 def examine(database: Database, settings: Settings) -> tuple[Check, ...]:
-    """Everything, in the order it is printed."""
-    return (
-        _packages(),
-        _connection(database),
-        _shape(database),
-        Check("审计日志", *database.read(audit_view.verdict)),
-        *database.read(_contents),
-        *database.read(_file_checks, settings),
-        *_disk(settings),
-        _rights(settings),
-        database.read(_time, settings),
-        database.read(_backups, settings),
+    """Everything, in the order it is printed; what cannot be looked at does not keep the rest from being looked at."""
+    looks: tuple[tuple[str, Callable[[], Iterable[Check]]], ...] = (
+        ("组件版本", lambda: (_packages(),)),
+        ("数据库连接", lambda: (_connection(database),)),
+        ("数据库结构", lambda: (_shape(database),)),
+        ("审计日志", lambda: (Check("审计日志", *database.read(audit_view.verdict)),)),
+        ("数据内容", lambda: database.read(_contents)),
+        ("附件", lambda: database.read(_file_checks, settings)),
+        ("磁盘空间", lambda: tuple(_disk(settings))),
+        ("文件权限", lambda: (_rights(settings),)),
+        ("系统时间", lambda: (database.read(_time, settings),)),
+        ("备份", lambda: (database.read(_backups, settings),)),
     )
+    return tuple(check for name, look in looks for check in _looked(name, look))
+
+
+def _looked(name: str, look: Callable[[], Iterable[Check]]) -> Iterable[Check]:
+    try:
+        return look()
+    except OSError as error:
+        words = f"不能读取 {error.filename or '文件'}：{cause_of(error)}。请检查路径、权限和磁盘。"
+    except Exception as error:  # a doctor looks at what is ill
+        log.warning("%s could not be examined: %s", name, type(error).__name__)
+        words = "没有检查完：读到了本系统不会写入的内容，或数据库已损坏。请保留现场，用最近的备份比对或恢复。"
+    return (Check(name, False, words),)
 
 
 def seen_by(database: Database, actor: Actor, settings: Settings) -> tuple[Check, ...]:

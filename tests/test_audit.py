@@ -82,6 +82,17 @@ def empty_a_value(connection: Connection, rng: random.Random) -> None:
     connection.execute(text("UPDATE audit_line SET detail = '' WHERE id = :n"), {"n": rng.randint(1, LOG)})
 
 
+def write_what_nobody_writes(connection: Connection, rng: random.Random) -> None:
+    """No result of the list, no date, no text, no number: what the models cannot even read."""
+    sqlite = connection.dialect.name == "sqlite"
+    column, value = rng.choice(
+        [("result", "'forged'"), ("at", "'yesterday'"), ("detail", "x'ff00'"), ("user_id", "'somebody'")]
+        if sqlite
+        else [("result", "'forged'"), ("at", "'infinity'")]
+    )
+    connection.execute(text(f"UPDATE audit_line SET {column} = {value} WHERE id = {rng.randint(1, LOG)}"))  # noqa: S608
+
+
 def cut_the_tail(connection: Connection, rng: random.Random) -> None:
     connection.execute(text("DELETE FROM audit_line WHERE id > :n"), {"n": rng.randint(0, LOG - 1)})
 
@@ -160,6 +171,8 @@ WAYS: tuple[Tamper, ...] = (
     change_a_value,
     change_a_value,
     empty_a_value,
+    write_what_nobody_writes,
+    write_what_nobody_writes,
     cut_the_tail,
     cut_the_tail,
     cut_the_head,
@@ -190,6 +203,15 @@ def test_each_of_200_random_tamperings_is_found(db: Database, world: World) -> N
             transaction.rollback()
         assert broken is not None, f"{way.__name__} (number {number}) was not found"
     assert db.read(audit.verify) == (LOG, None)
+
+
+def test_a_line_that_cannot_be_read_is_named(db: Database, world: World) -> None:
+    db.write(write_log, world.city)
+    with db.engine.begin() as connection:
+        for statement in LINES[db.is_sqlite]:
+            connection.execute(text(statement))
+        connection.execute(text("UPDATE audit_line SET result = 'forged' WHERE id = 7"))
+    assert db.read(audit.verify) == (6, audit.Broken(7, "第 7 条含有不是本系统写入的内容"))
 
 
 @pytest.mark.parametrize(

@@ -438,6 +438,54 @@ def test_the_doctor_names_what_is_ill(run: Said, demo_copy: Path) -> None:
     assert ill == ["统计数据", "附件", *(["文件权限"] if os.name == "posix" else [])]
 
 
+def test_the_doctor_looks_at_the_rest_where_something_cannot_be_read(run: Said, demo_copy: Path) -> None:
+    with contextlib.closing(sqlite3.connect(demo_copy / "lvce.sqlite3")) as raw:
+        raw.execute("UPDATE filing_version SET cells = 'no JSON' WHERE id = 1")
+        raw.execute("UPDATE stored_file SET size = 1 WHERE id = 1")
+        raw.commit()
+    code, out, err = run(demo_copy, "doctor")
+    assert code == 1
+    ill = [line.removeprefix("[问题] ").split("：")[0] for line in out.splitlines() if line.startswith("[问题]")]
+    assert ill == ["数据内容", "附件"]
+    assert "Traceback" not in out + err
+
+
+def cut_short(database: Path) -> None:
+    with database.open("r+b") as file:
+        file.truncate(300_000)
+
+
+def overwrite(database: Path) -> None:
+    database.write_bytes(b"\x00\xff" * 50_000)
+
+
+def lose_a_table(database: Path) -> None:
+    with contextlib.closing(sqlite3.connect(database)) as raw:
+        raw.execute("DROP TABLE audit_line")
+
+
+@pytest.mark.parametrize(
+    ("damage", "command"),
+    [
+        (cut_short, "doctor"),
+        (overwrite, "verify-audit"),
+        (cut_short, "backup"),
+        (lose_a_table, "doctor"),
+        (overwrite, ""),
+    ],
+)
+def test_a_damaged_database_is_answered_with_what_to_do(
+    run: Said, demo_copy: Path, tmp_path: Path, damage: Callable[[Path], None], command: str
+) -> None:
+    damage(demo_copy / "lvce.sqlite3")
+    arguments = [command, str(tmp_path / "saved")] if command == "backup" else [command] if command else []
+    code, out, err = run(demo_copy, *arguments, LVCE_PORT=str(free_port()))
+    assert (code, out) == (1, "")
+    assert err.startswith("不能读取数据库")
+    assert "用最近的备份恢复" in err
+    assert "Traceback" not in err
+
+
 @pytest.mark.parametrize(
     ("environment", "said"), [({"LVCE_PORT": "tea"}, "LVCE_PORT"), ({"LVCE_TOP_TIER": "moon"}, "LVCE_TOP_TIER")]
 )
