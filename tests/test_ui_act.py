@@ -19,7 +19,9 @@ from services import clock, events
 from services.actors import Actor
 from services.db import Database
 from services.errors import Refusal
-from services.filings import opening
+from services.filings import desk, opening
+from services.filings import room as rooms
+from services.filings.views import CellEdit
 from tests.conftest import SPRING, World
 from tests.ui_kit import PASSWORD, Visitor, served, until, visitor
 from ui import act, again, shell
@@ -246,6 +248,26 @@ async def test_a_page_watches_one_filing_and_no_other(guest: Visitor, sqlite_db:
     client.delete()
     assert act.house().by_filing == {}
     assert client.id not in act.house().tabs
+
+
+async def test_the_working_copy_goes_with_the_last_page_that_shows_the_filing(
+    guest: Visitor, sqlite_db: Database, sqlite_world: World
+) -> None:
+    filing_id = await sqlite_db.awrite(opening.open_filing, sqlite_world.filer, Form.FACTORY, 2025)
+    pages = [await guest.open("/trial"), await guest.open("/trial")]
+    for client in pages:
+        with client:
+            act.watch_filing(filing_id, lambda event: None)
+    edit = CellEdit("gross_output:2024", "12000")
+    await sqlite_db.awrite(desk.edit_cells, sqlite_world.filer, filing_id, [edit])
+
+    def kept(s: Session) -> bool:
+        return rooms.enter(s, filing_id).fresh is False
+
+    pages[0].delete()
+    assert await sqlite_db.awrite(kept)
+    pages[1].delete()
+    assert not await sqlite_db.awrite(kept)
 
 
 async def test_a_second_click_while_the_first_is_under_way_does_nothing() -> None:
