@@ -111,6 +111,22 @@ async def test_an_office_reads_the_list_of_its_region_and_the_keeper_removes_an_
     await guest.should_see(kind=ui.button, content="恢复")
 
 
+async def test_an_entry_without_anything_is_told_all_that_is_missing_at_once(as_: As) -> None:
+    guest = await as_("province")
+    await guest.open("/roster")
+    guest.button("增补一条").click()
+    await guest.should_see("增补到绿色工厂名单")
+    guest.newest("增补").click()
+    missing = {"批次 *", "列入日期 *", "名单上的名称 *", "所在地区 *"}
+
+    def named() -> set[str]:
+        kinds = (ui.input, ui.select)
+        return {e.props["label"] for kind in kinds for e in guest.find(kind=kind).elements if getattr(e, "error", None)}
+
+    await until(named)
+    assert named() == missing
+
+
 async def test_units_and_experts_have_no_page_of_the_list(as_: As) -> None:
     guest = await as_("filer")
     assert (await guest.http_client.get("/roster")).status_code == 403

@@ -61,7 +61,7 @@ async def listing(actor: Actor, form: str = "", search: str = "") -> None:
             kind = ui.select({f.value: f.caption for f in Form}, value=asked.value, label="名单")
             level = ui.select({"": "全部层面", **{lv.value: lv.caption for lv in Level}}, value="", label="层面")
             where = ui.select(_regions(actor), value=actor.region_code or EVERYWHERE, label="地区")
-            on = fields.day("截至", clock.today())
+            on = fields.day("截至", clock.today(), required=False)
             left = ui.checkbox("包括已移出的")
         table = DataTable(
             HEADS,

@@ -52,7 +52,7 @@ class _Import:
                 self.level = ui.select({lv: lv.caption for lv in Level}, value=level, label="层面")
                 self.name = fields.text("批次名称", most=100, required=False, hint="例如“第九批绿色制造名单”")
                 self.document = fields.text("文号", most=100, required=False)
-                self.on = fields.day("公布日期")
+                self.on = fields.day("公布日期", required=False)
             for field in (self.form, self.level, self.name, self.document, self.on):
                 field.on_value_change(self.drop)
         with shell.card("二、文件"):

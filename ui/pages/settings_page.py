@@ -224,7 +224,7 @@ async def _ask_invitation(found: Schedule) -> bool:
     with dialogs.dialog(f"邀请后，该单位可以填报{found.year}年度{found.form.caption}动态管理表") as box:
         unit = fields.Finder("单位", _units)
         level = ui.select({lv: lv.caption for lv in Level}, value=Level.MUNICIPAL, label="按哪个层面办理")
-        reason = ui.textarea("邀请原因").props("rows=3 maxlength=500")
+        reason = ui.textarea("邀请原因 *").props("aria-required=true rows=3 maxlength=500")
 
         async def save() -> None:
             with fields.beside({"organisation_id": unit.field, "reason": reason}):
@@ -258,7 +258,7 @@ async def _ask_extension(found: Schedule) -> bool:
     with dialogs.dialog("批准后，该单位可以在延期日期前上报") as box:
         unit = fields.Finder("单位", _units)
         until = fields.day("延期至", found.locks_on)
-        reason = ui.textarea("延期原因").props("rows=3 maxlength=500")
+        reason = ui.textarea("延期原因 *").props("aria-required=true rows=3 maxlength=500")
 
         async def save() -> None:
             with fields.beside({"organisation_id": unit.field, "until": until, "reason": reason}):

@@ -23,7 +23,7 @@ NOTHING = 0  # the value of "不选" in a select of offices
 
 @contextmanager
 def beside(fields: Mapping[str, ValidationElement[Any]]) -> Iterator[None]:
-    """Show a Refusal beside the field it names and end the block; any other refusal flies on.
+    """Show a Refusal beside the field it names, and what else is missing, and end the block; any other refusal flies on.
 
     with fields.beside({"name": name}):
         await act.perform(…)
@@ -37,6 +37,7 @@ def beside(fields: Mapping[str, ValidationElement[Any]]) -> Iterator[None]:
         field_ = fields.get(refusal.field)
         if field_ is None:
             raise
+        missing(fields.values())
         field_.error = refusal.message
         field_.run_method("focus")
 
@@ -68,11 +69,11 @@ def wrong(fields: Mapping[str, ValidationElement[Any]], checks: Mapping[str, Cal
 def _empty(field: ValidationElement[Any]) -> bool:
     if isinstance(field, ui.select):  # a choice among nothing, such as the county before its city, is not asked for
         return field.value is None and bool(field.options)
-    return not (field.value or "").strip()
+    return not str(field.value or "").strip()
 
 
 def _required(field: ValidationElement[Any]) -> bool:
-    return str(field.props["label"]).endswith("*")
+    return str(field.props.get("label", "")).endswith("*")
 
 
 def _caption(field: ValidationElement[Any]) -> str:
@@ -92,9 +93,10 @@ def text(
     return field
 
 
-def day(label: str, value: date | None = None) -> ui.input:
+def day(label: str, value: date | None = None, *, required: bool = True) -> ui.input:
     """A date (日期)."""
-    return ui.input(label, value=value.isoformat() if value else "").props("type=date stack-label")
+    field = ui.input(f"{label} *" if required else label, value=value.isoformat() if value else "")
+    return field.props("type=date stack-label" + (" aria-required=true" if required else ""))
 
 
 def day_of(field: ui.input, name: str) -> date:
