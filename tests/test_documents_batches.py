@@ -6,6 +6,7 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -162,6 +163,24 @@ def test_a_cancelled_zip_ends_its_children(desk: Batches) -> None:
     view = desk.start(OWNER, "导出", "a.zip", lambda ticket: batches.forms_zip(ticket, endless(), 10_000), told)
     asked.set()
     assert told.wait().stage == "cancelled"
+
+
+def test_a_zip_that_waits_for_its_first_form_is_cancelled_too(
+    desk: Batches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never: Future[bytes] = Future()
+    monkeypatch.setattr(batches._Printer, "print", lambda self, snapshot: never)
+    told, asked = Waiter(), Event()
+
+    def one() -> Iterator[FilingSnapshot]:
+        yield papers.full()
+        asked.set()
+
+    view = desk.start(OWNER, "导出", "a.zip", lambda ticket: batches.forms_zip(ticket, one(), 1), told)
+    assert asked.wait(30)
+    desk.cancel(OWNER, view.id)
+    assert told.wait().stage == "cancelled"
+    assert list((tmp_path / "batches").iterdir()) == []
 
 
 def test_two_run_at_a_time_and_a_person_may_queue_only_a_few(desk: Batches) -> None:

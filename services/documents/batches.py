@@ -33,6 +33,7 @@ from services.errors import NotFound, Refusal
 AT_ONCE = 2
 KEPT = timedelta(hours=24)
 MOST_WAITING = 4  # of one person
+LOOK = 0.2  # seconds between two looks whether a form is printed, or no longer wanted
 _ZIP_TIME = (2025, 1, 1, 0, 0, 0)  # of every entry: the same forms give the same zip
 _SLIP = ".slip"
 _INTERRUPTED = "系统在导出过程中重新启动，导出中断，没有生成文件。请重新导出。"
@@ -78,7 +79,7 @@ class Cancelled(Exception):
 
 @dataclass(slots=True)
 class Ticket:
-    """What the work of a batch is given: where to write, how to tell how far it is; raises :class:`Cancelled` on ``step``."""
+    """What the work of a batch is given: where to write, how to tell how far it is; ``step`` and ``go_on`` raise :class:`Cancelled`."""
 
     path: Path
     _batch: _Batch
@@ -90,9 +91,12 @@ class Ticket:
     def expect(self, total: int) -> None:
         self._batch.view = replace(self._batch.view, total=total)
 
-    def step(self, done: int) -> None:
+    def go_on(self) -> None:
         if self._batch.stop.is_set():
             raise Cancelled
+
+    def step(self, done: int) -> None:
+        self.go_on()
         self._batch.view = replace(self._batch.view, done=done)
 
 
@@ -306,7 +310,7 @@ def forms_zip(ticket: Ticket, snapshots: Iterable[FilingSnapshot], total: int, *
         def collect() -> None:
             nonlocal done
             name, form = waiting.popleft()
-            target.writestr(zipfile.ZipInfo(name, date_time=_ZIP_TIME), form.result())
+            target.writestr(zipfile.ZipInfo(name, date_time=_ZIP_TIME), _printed(form, ticket))
             done += 1
             ticket.step(done)
 
@@ -346,6 +350,14 @@ def summary(
     finally:
         spool.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
+
+
+def _printed(form: Future[bytes], ticket: Ticket) -> bytes:
+    """The form once it is printed, as long as it is wanted."""
+    while True:
+        with suppress(TimeoutError):
+            return form.result(timeout=LOOK)
+        ticket.go_on()
 
 
 class _Printer:
