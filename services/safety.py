@@ -29,6 +29,11 @@ def _found(settings: Settings) -> Iterator[str]:
             "请在前面架设 HTTPS 反向代理，并设 LVCE_TRUSTED_PROXY（代理的地址）和 LVCE_PUBLIC_URL（https:// 开头的网址）；"
             "只在本机使用的，请设 LVCE_HOST=127.0.0.1。"
         )
+    elif settings.public and not settings.trusted_proxies:
+        yield (
+            f"LVCE_PUBLIC_URL 是 {settings.public_url}，却没有设 LVCE_TRUSTED_PROXY：程序看不出连接是否加密、来自哪里，"
+            "登录凭据得不到保护，所有人像是同一台电脑。请把它设为反向代理的地址，代理在本机的是 127.0.0.1。"
+        )
     if settings.public and settings.public_url.startswith("http://"):
         yield f"LVCE_PUBLIC_URL 是 {settings.public_url}，连接没有加密。请为反向代理配置证书，并改为 https:// 开头的网址。"
     for place in settings.trusted_proxies:

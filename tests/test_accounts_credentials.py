@@ -430,6 +430,32 @@ def test_between_password_and_code_are_five_minutes(sqlite_db: Database, house: 
     assert caught.value.code == "expired"
 
 
+def test_a_password_that_was_changed_between_password_and_code_opens_nothing(sqlite_db: Database, house: World) -> None:
+    actor = signed_in(sqlite_db)
+    secret, _ = enrol(sqlite_db, actor)
+    with pytest.raises(sessions.SecondStep) as step:
+        sessions.sign_in(sqlite_db, "filer", PASSWORD, "10.0.0.7")
+    credentials.change_password(sqlite_db, actor, PASSWORD, NEW, NEW)
+    with clock.frozen(later(minutes=1)), pytest.raises(Refusal, match="请用新密码") as refused:
+        sessions.second_step(sqlite_db, step.value.ticket, now_shown(secret))
+    assert refused.value.code == "expired"
+
+
+def test_a_password_that_is_changed_while_it_is_looked_at_opens_nothing(
+    sqlite_db: Database, house: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = passwords.matches
+
+    def changed_meanwhile(password: str, known: str | None) -> bool:
+        found = looked(password, known)
+        change(sqlite_db, house.filer.user_id, lambda user: setattr(user, "password_hash", passwords.hashed(NEW)))
+        return found
+
+    monkeypatch.setattr(passwords, "matches", changed_meanwhile)
+    with pytest.raises(Refusal, match="请用新密码"):
+        sessions.sign_in(sqlite_db, "filer", PASSWORD)
+
+
 def test_a_recovery_code_takes_the_place_of_the_telephone_once(sqlite_db: Database, house: World) -> None:
     actor = signed_in(sqlite_db)
     _, recovery = enrol(sqlite_db, actor)

@@ -37,6 +37,7 @@ def test_a_deployment_behind_a_proxy_and_a_demo_on_loopback_are_sound(tmp_path: 
         ({"LVCE_TRUSTED_PROXY": ""}, "LVCE_TRUSTED_PROXY（代理的地址）"),
         ({"LVCE_PUBLIC_URL": "http://lvce.example.gov.cn"}, "改为 https:// 开头的网址"),
         ({"LVCE_HOST": "127.0.0.1", "LVCE_PUBLIC_URL": "http://lvce.example.gov.cn"}, "改为 https:// 开头的网址"),
+        ({"LVCE_HOST": "127.0.0.1", "LVCE_TRUSTED_PROXY": ""}, "请把它设为反向代理的地址"),
         ({"LVCE_TRUSTED_PROXY": "0.0.0.0/0"}, "可以冒充别人的地址"),
         ({"LVCE_TRUSTED_PROXY": "127.0.0.1, ::/0"}, "可以冒充别人的地址"),
         ({"LVCE_DEMO": "1"}, "请设 LVCE_DEMO=0"),

@@ -60,6 +60,7 @@ class _Ticket:
     """Whose password was right, until the code is told."""
 
     username: str
+    password_hash: str | None  # of the password that was right
     address: str
     device: str
     replaces: str
@@ -107,7 +108,8 @@ def sign_in(
         raise Refusal(WRONG, field="password", code="wrong")
     if knock.with_code:
         db.write(throttle.succeeded, knock.attempt)
-        raise SecondStep(_keep_ticket(db, _Ticket(username, address, device, replaces, clock.now())))
+        right = _Ticket(username, knock.password_hash, address, device, replaces, clock.now())
+        raise SecondStep(_keep_ticket(db, right))
     return _admit(db, knock, device, replaces)
 
 
@@ -122,7 +124,7 @@ def second_step(db: Database, ticket: str, code: str) -> SignedIn:
         db.write(_failed, knock, "动态口令或恢复码不正确")
         raise Refusal(totp.WRONG, field="code", code="wrong")
     _memory(db).tickets.pop(ticket, None)
-    return _admit(db, knock, found.device, found.replaces)
+    return _admit(db, replace(knock, password_hash=found.password_hash), found.device, found.replaces)
 
 
 def normal_username(typed: str) -> str:
@@ -179,6 +181,8 @@ def _begin(s: Session, knock: Knock, device: str, replaces: str) -> SignedIn:
             f"“{place.name}”的注册未通过，原因：{place.status_reason}。请在注册页用同一统一社会信用代码重新注册。",
             code="refused_registration",
         )
+    if user.password_hash != knock.password_hash:  # since it was looked at: what it opened has been closed
+        raise Refusal("密码刚刚修改过，请用新密码重新登录。", code="expired")
     assert user.id is not None
     now = clock.now()
     throttle.succeeded(s, knock.attempt)
