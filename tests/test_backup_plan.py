@@ -168,18 +168,21 @@ def _sleeper(folder: Path) -> str:
 
 
 def test_a_reason_is_told_and_a_fault_is_not(
-    sqlite_db: Database, sqlite_world: World, place: Settings, tmp_path: Path
+    sqlite_db: Database, sqlite_world: World, place: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = replace(place, database_url=f"sqlite:///{tmp_path / 'gone.sqlite3'}")
     with pytest.raises(Refusal, match="数据目录里没有数据库"):
         backup_plan.by_hand(sqlite_db, sqlite_world.admin, lost)
     broken = tmp_path / "broken.sqlite3"
     broken.write_bytes(b"not a database" * 100)
-    with pytest.raises(Refusal, match="异常结束") as refused:
+    with pytest.raises(Refusal, match="文件已损坏"):
         backup_plan.by_hand(sqlite_db, sqlite_world.admin, replace(place, database_url=f"sqlite:///{broken}"))
+    monkeypatch.setenv("LVCE_PORT", "tea")  # nobody has thought of this
+    with pytest.raises(Refusal, match="异常结束") as refused:
+        backup_plan.by_hand(sqlite_db, sqlite_world.admin, place)
     assert "Traceback" not in refused.value.message
     lines = sqlite_db.read(lambda s: s.exec(select(AuditLine).where(AuditLine.action == "backup")).all())
-    assert [line.result for line in lines] == [AuditResult.REFUSED] * 2
+    assert [line.result for line in lines] == [AuditResult.REFUSED] * 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="root and permissions of a POSIX system")
