@@ -202,6 +202,16 @@ def test_a_campaign_cut_short_is_noticed_within_a_minute(db: Database, world: Wo
         type_in(db, world.filer, filing, gross_output_2024="4000")
 
 
+def test_the_dates_of_all_sheets_in_memory_are_looked_up_together(db: Database, world: World, filing: int) -> None:
+    neighbour = opened(db, world.other)
+    type_in(db, world.filer, filing, gross_output_2024="3000")
+    type_in(db, world.other, neighbour, gross_output_2024="3000")
+    with clock.frozen(clock.now() + timedelta(seconds=61)):
+        type_in(db, world.filer, filing, gross_output_2024="4000")
+        rooms = [db.write(room.enter, number) for number in (filing, neighbour)]
+        assert {one.dates_read for one in rooms} == {clock.now()}
+
+
 def test_a_return_opens_only_the_listed_cells_and_what_they_depend_on(db: Database, world: World, filing: int) -> None:
     db.write(set_filing, filing, status=FilingStatus.RETURNED, return_scope=["ei_output:2024", "main_products"])
     texts = {"gross_output:2024": "52000", "energy_total:2024": "4100", "main_products": "电路板"}

@@ -61,10 +61,8 @@ class Room:
 
     def takes_edits(self, s: Session) -> bool:
         """Whether status and dates let the unit edit now, as far as the room knows; dates are refreshed every minute."""
-        now = clock.now()
-        if abs(now - self.dates_read) > DATES_KEPT:
-            self.window = campaigns.window_of(s, self.form, self.year, self.region_code, self.organisation_id)
-            self.dates_read = now
+        if abs(clock.now() - self.dates_read) > DATES_KEPT:
+            _read_dates(s, self)
         return self.status in EDITABLE and self.window is not None and self.window.is_open(clock.today())
 
 
@@ -147,6 +145,17 @@ def _made(loaded: working.Working, window: Window | None, *, fresh: bool) -> Roo
         dates_read=clock.now(),
         fresh=fresh,
     )
+
+
+def _read_dates(s: Session, room: Room) -> None:
+    """Look the dates up again, for every sheet of this form and year at once: one by one, five hundred of them were most of
+    a second in each minute."""
+    alike = [room, *(one for one in _rooms.get(s.get_bind().engine, {}).values() if one is not room)]
+    alike = [one for one in alike if (one.form, one.year) == (room.form, room.year)]
+    units = [(one.organisation_id, one.region_code) for one in alike]
+    found, now = campaigns.windows(s, room.form, room.year, units), clock.now()
+    for one in alike:
+        one.window, one.dates_read = found.get(one.organisation_id), now
 
 
 def keep(s: Session, room: Room, answer: SheetPatch) -> None:
