@@ -17,7 +17,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import ColumnElement, bindparam, delete, update
-from sqlmodel import Session, col, select
+from sqlalchemy import select as select_columns
+from sqlalchemy.orm import Bundle
+from sqlmodel import Session, SQLModel, col, select
 
 from models import KnownDevice, Organisation, SignIn, User
 from models.enums import UNIT_ROLES, AuditResult, OrgStatus, Role
@@ -453,17 +455,28 @@ def _read_known(s: Session, token: str) -> _Known | None:
     return _read_all(s, col(SignIn.token_hash) == key).get(key)
 
 
+def _columns(table: type[SQLModel], *names: str) -> Bundle[Any]:
+    return Bundle(table.__name__, *(getattr(table, name) for name in names))
+
+
+# What an actor is made of, as plain rows: whole objects of a thousand sign-ins kept the event loop waiting.
+_SIGN_IN = _columns(SignIn, "id", "token_hash", "address", "created_at", "last_seen_at")
+_USER = _columns(User, "id", "username", "name", "role", "must_change_password", "totp_secret")
+_PLACE = _columns(Organisation, "id", "name", "region_code", "tier")
+
+
 def _read_all(s: Session, whose: ColumnElement[bool]) -> dict[str, _Known]:
     """Those of these sign-ins that hold, by the hash of their token."""
     now = clock.now()  # before the question: what is committed during it must not count as known
     query = (
-        select(SignIn, User, Organisation)
+        select_columns(_SIGN_IN, _USER, _PLACE)
+        .select_from(SignIn)
         .join(User, col(User.id) == col(SignIn.user_id))
         .join(Organisation, col(Organisation.id) == col(User.organisation_id))
         .where(whose, col(SignIn.ended_at).is_(None), col(User.enabled).is_(True))
-        .where(Organisation.status == OrgStatus.ACTIVE)
+        .where(col(Organisation.status) == OrgStatus.ACTIVE)
     )
-    rows = s.exec(query).all()
+    rows: Sequence[Any] = s.execute(query).all()
     signed = _with_signer(s, {place.id for _, user, place in rows if user.role in UNIT_ROLES})
     roles = settings.from_env().code_roles
     return {

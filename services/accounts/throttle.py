@@ -2,8 +2,9 @@
 
 A place is a network address, or a browser that the account's own people have used before (``KnownDevice``): a guesser
 elsewhere, or even at the same address, cannot make them wait. An address that tries many accounts must wait only for
-accounts that have never signed in from it, and only for what fails: a county's training room is one address too. Rows in the database: a restart forgets nothing. An attempt is counted as
-failed *before* its password is looked at, so that a hundred at once are not a hundred free ones.
+accounts that have never signed in from it, and only for what fails: a county's training room is one address too. Rows in
+the database: a restart forgets nothing. An attempt is counted as failed *before* its password is looked at, so that a
+hundred at once are not a hundred free ones.
 """
 
 from __future__ import annotations
