@@ -53,7 +53,7 @@ BENCHES: tuple[tuple[str, str, Bench], ...] = (
     (
         "200 tabs",
         "One save each per second for a minute. Goal: nothing lost, memory back to within 15 MB.",
-        lambda quick: bench_tabs.run(30 if quick else 200, 5 if quick else 60, 10 if quick else 90),
+        lambda quick: bench_tabs.run(30 if quick else 200, 5 if quick else 60, 10 if quick else 50),
     ),
     (
         "500 units submit within a minute",

@@ -17,7 +17,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.bench import load, sides
-from tests.bench.load import Crowd, Outcome, Side
+from tests.bench.load import Crowd, Editor, Outcome, Side
 from tests.bench.seed import seed_editors
 
 INTERVAL = 1.0
@@ -39,9 +39,13 @@ HEADS = (
 
 async def measure(pair: tuple[Side, Side], tabs: int, seconds: float, patience: float) -> list[list[object]]:
     async with load.client() as http:
-        fresh, before = [await _passed(pair, http, count, patience) for count in (VISITS, tabs)]
+        fresh, _ = await _passed(pair, http, VISITS, patience)
+        before, gone = await _passed(pair, http, tabs, patience)
         started = [side.saved() for side in pair]
         crowds = [await Crowd(side, http).open(tabs) for side in pair]
+        for crowd, others in zip(crowds, gone, strict=True):
+            for editor, other in zip(crowd.editors, others, strict=True):
+                editor.turn, editor.seen = other.turn, other.seen  # who comes back knows what he typed
         with load.undisturbed():
             outcomes = [await crowd.commit_for(seconds, INTERVAL) for crowd in crowds]
         during = [load.resident_mb(side.pid) for side in pair]
@@ -69,13 +73,17 @@ async def measure(pair: tuple[Side, Side], tabs: int, seconds: float, patience: 
     return rows
 
 
-async def _passed(pair: tuple[Side, Side], http: aiohttp.ClientSession, count: int, patience: float) -> list[float]:
-    """Memory of each when ``count`` tabs have come, saved once and gone."""
+async def _passed(
+    pair: tuple[Side, Side], http: aiohttp.ClientSession, count: int, patience: float
+) -> tuple[list[float], list[list[Editor]]]:
+    """Memory of each when ``count`` tabs have come, saved and gone; and who they were."""
+    gone = []
     for side in pair:
         crowd = await Crowd(side, http).open(count)
         await crowd.commit_for(INTERVAL, INTERVAL)
+        gone.append(crowd.editors)
         await crowd.close()
-    return await _settled(pair, patience)
+    return await _settled(pair, patience), gone
 
 
 async def _settled(pair: tuple[Side, Side], patience: float) -> list[float]:
