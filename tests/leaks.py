@@ -48,6 +48,7 @@ SENT: dict[str, tuple[Any, ...]] = {
     "keydown": ({},),
     "blur": ({},),
     "hide": ({},),
+    "show": ({},),
     "sub_pages_open": ("/",),
     "popupShow": ({},),
     "popupHide": ({},),

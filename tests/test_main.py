@@ -207,6 +207,9 @@ def test_the_drill_a_backup_under_writing_comes_back_elsewhere_whole_and_well(
         writers = [Thread(target=rename), Thread(target=attach)]
         for writer in writers:
             writer.start()
+        while not min(written) and all(writer.is_alive() for writer in writers):
+            stop.wait(0.01)
+        before = list(written)
         done = subprocess.run(
             [sys.executable, main.__file__, "backup", str(tmp_path / "saved")],
             capture_output=True,
@@ -219,7 +222,7 @@ def test_the_drill_a_backup_under_writing_comes_back_elsewhere_whole_and_well(
             writer.join()
         house.close()
     assert (done.returncode, done.stderr) == (0, "")
-    assert min(under_way) > 0, "somebody wrote meanwhile"
+    assert all(now > then for now, then in zip(under_way, before, strict=True)), "somebody wrote meanwhile"
     code, out, err = run(tmp_path / "elsewhere", "restore", str(tmp_path / "saved"))
     assert (code, err) == (0, "")
     manifest = json.loads((tmp_path / "saved" / backup.MANIFEST).read_text(encoding="utf-8"))

@@ -727,6 +727,7 @@ ELSEWHERE = frozenset({"backup_plan.by_hand"})  # a child process of its own: te
 READS = frozenset(  # what writes nothing into the database
     {
         "filings.files.discard",
+        "filings.room.leave",
         "accounts.audit_view.exported",
         "accounts.sessions.touch",
         "backup_plan.warning",
