@@ -1,7 +1,8 @@
 """Mutated uploads (变异上传): workbooks, PDFs and pictures bent in many ways, each sent through a door that takes files.
 
 ``python -m tests.mutations [--count 10000] [--seed 2025] [--workers 2]`` prints figures and exits ≠ 0 on a crash; the suite runs a
-short version (``test_mutations.py``). Case ``n`` of a seed is always the same file: ``--only N`` sends that one again.
+short version (``test_mutations.py``). Case ``n`` of a seed is always the same file: ``--only N`` sends that one again, and
+``--first N`` goes on from there.
 """
 
 from __future__ import annotations
@@ -443,13 +444,15 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--only", type=int, default=-1)
     asked = parser.parse_args(argv)
     if asked.only >= 0:
         for one in sent(asked.seed, range(asked.only, asked.only + 1)):
             print(one)
         return 0
-    blocks = [range(at, min(at + 50, asked.count)) for at in range(0, asked.count, 50)]
+    end = asked.first + asked.count
+    blocks = [range(at, min(at + 50, end)) for at in range(asked.first, end, 50)]
     answers: list[Answer] = []
     with ProcessPoolExecutor(asked.workers) as pool:
         try:
