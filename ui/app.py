@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import gc
 import logging
+import os
 from threading import Thread
 from typing import Any
 
@@ -87,7 +88,8 @@ def _tune() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     waiting = 0
-    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # the GNU library's; others do it by themselves
+    # The GNU library's; others do it by themselves, and Windows has no library of no name.
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
 
     def closed() -> None:
         nonlocal waiting

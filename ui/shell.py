@@ -4,9 +4,10 @@
         …                                          # children of <main>
 
 ``path`` marks the menu entry; ``status`` is a chip in the title row as (text, tone, icon), or draws what stands there;
-``primary`` draws the one primary button (and other head buttons) at the right of the title; ``back`` is (caption, path) above it; ``width`` is "wide" for
-sheets and lists, "reading" (960 px) for reading and forms; ``year``/``years`` show the year switch, which opens the same
-path with ``?year=``. Classes come from ``assets/static/app.css`` (lv-…); there is no Tailwind.
+``primary`` draws the one primary button (and other head buttons) at the right of the title; ``back`` is (caption, path)
+above it; ``width`` is "wide" for sheets and lists, "reading" (960 px) for reading and forms; ``year``/``years`` show the
+year switch, which opens the same path with ``?year=``. Classes come from ``assets/static/app.css`` (lv-…); there is no
+Tailwind.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ async def _opened(session: str, environ: dict[str, Any]) -> Any:
     _greeting[session] = own, place
 
     def look() -> None:
-        if session in _greeting:
+        if _greeting.pop(session, None) is not None:  # also of one that went without a word: it counts no longer
             background_tasks.create(_cut(session), name="cut off a socket")
 
     asyncio.get_running_loop().call_later(GREETING_SECONDS, look)

@@ -17,8 +17,8 @@ from ui import act, shell
 from ui.widgets import chips, filing_actions, filing_files, form_sheet, import_dialog, questions, stamp_panel
 from ui.widgets.form_sheet import CellsEvent, FormSheet, NoteEvent, layout_json, sheet_json
 
-# Lists to fill the form by: where its rows are chosen from them.
 MOST_NAMED = 6  # indicators that a return has opened, by name
+# Lists to fill the form by: where its rows are chosen from them.
 STANDARDS = {
     "energy_limit_standards": ("能耗限额标准清单.xlsx", "/download/energy-limit-standards"),
     "water_quota_standards": ("取水定额标准清单.xlsx", "/download/water-quota-standards"),
