@@ -339,6 +339,61 @@ def test_a_returned_workbook_can_be_corrected_and_come_back(full: FilingSnapshot
     assert clean[excel.FORM_SHEET][place].fill.fgColor.rgb.endswith("FFFBE6")
 
 
+def own_sheet(content: bytes, cells: int, *, columns: int = 60) -> Desk:
+    """A clerk keeps her own ledger in the same workbook."""
+    desk = Desk(content)
+    ledger = desk.book.create_sheet("台账")
+    for _ in range(cells // columns):
+        ledger.append([1234.5] * columns)
+    return desk
+
+
+def test_a_ledger_beside_the_form_comes_back_with_the_marks(full: FilingSnapshot, exported: bytes) -> None:
+    desk = own_sheet(exported, 6_000)
+    wrong = desk.put("gross_output", "2024", "约12万")
+    content = desk.save()
+    book = openpyxl.load_workbook(
+        io.BytesIO(intake.marked(content, read(content), full.template, previewed(content, full)))
+    )
+    assert "约12万" in book[excel.FORM_SHEET][wrong].comment.text
+    assert book["台账"]["BH100"].value == 1234.5
+
+
+def test_a_cell_far_below_makes_no_cells_between(exported: bytes) -> None:
+    desk = Desk(exported)
+    desk.sheet.cell(2000, 64).value = 1
+    there = len(desk.sheet._cells)
+    marker._forget_old_marks(desk.book, desk.sheet)
+    assert len(desk.sheet._cells) == there
+
+
+# What openpyxl would work on for many seconds, in a sheet that the import itself never reads.
+ENDLESS_TO_MARK: dict[str, Callable[[bytes], bytes]] = {
+    "a heap of cells": lambda c: own_sheet(c, 60_000).save(),
+    "a merge over many cells": lambda c: rewritten(
+        c,
+        "xl/worksheets/sheet3.xml",
+        lambda x: x.replace("</sheetData>", '</sheetData><mergeCells><mergeCell ref="A30:XFD9000"/></mergeCells>'),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS_TO_MARK)
+def test_what_would_take_for_ever_to_mark_is_imported_but_not_marked(
+    full: FilingSnapshot, exported: bytes, name: str
+) -> None:
+    content = ENDLESS_TO_MARK[name](exported)
+    taken, seen = read(content), previewed(content, full)
+    with pytest.raises(Refusal, match=r"没能在原表中标出问题.*3 万个单元格.*没有改动"):
+        intake.marked(content, taken, full.template, seen)
+
+
+def test_too_much_to_mark_is_seen_before_it_is_parsed(exported: bytes) -> None:
+    spreadsheet.weigh(own_sheet(exported, 24_000).save())
+    with pytest.raises(Refusal):
+        spreadsheet.weigh(own_sheet(exported, 36_000).save())
+
+
 # Hostile and broken files
 
 

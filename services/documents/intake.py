@@ -144,8 +144,9 @@ def marked(content: bytes, intake: Intake, template: FormTemplate, seen: Preview
         return child.run("services.documents.marker", (), order + b"\n" + content, _SECONDS)
     except child.Failed:
         raise Refusal(
-            "这个工作簿的格式过于复杂，没能在原表中标出问题，系统中的数据没有改动。"
-            "请在系统中重新“导出为EXCEL”，把填写内容复制过去后再导入。",
+            "没能在原表中标出问题：各工作表合计超过约 3 万个单元格，或者格式过于复杂（例如合并了大片单元格）。"
+            "系统中的数据没有改动。请删去自己增加的工作表和格式后再试；仍不行的，请在系统中重新“导出为EXCEL”，"
+            "把填写内容复制过去后再导入。",
             field="file",
         ) from None
 

@@ -38,6 +38,12 @@ A_CELL = (256, 10, 5)  # bytes, calls and attributes that are parsed for each ce
 _CALLS = (b"<", b"&", b"\n", b"\r")  # each costs the parser one
 _LONGEST_FORMAT = 255  # characters, as in Excel
 A_LOOK = (250_000, 10_000, 20_000)  # the same of all styles; a form needs a tenth, and beyond it they are not looked at
+WHOLE = (
+    16 * MB,
+    150_000,
+    150_000,
+)  # the same of everything in it but pictures, for who reads all; a form needs a fifth
+_PICTURES = "xl/media/"
 _DIGITS = 15  # a spreadsheet keeps no more: 0.30000000000000004 means 0.3
 
 _BROKEN = (
@@ -124,6 +130,16 @@ Cells = dict[tuple[int, int], RawCell]  # (row, column) from 1
 def check(content: bytes, bounds: Bounds = KEPT) -> None:
     """Whether a file is a workbook that may be kept: its directory alone is looked at. Raises :class:`Refusal`."""
     _opened(content, bounds).close()
+
+
+def weigh(content: bytes) -> None:
+    """Whether a library that reads all of a workbook may have it: its parts are counted, none is parsed. Unpacks them, so
+    only for a limited child; raises :class:`Refusal`."""
+    with _opened(content, READ) as archive:
+        parts = _Parts(archive, *WHOLE)
+        for name in archive.namelist():
+            if not name.startswith(_PICTURES):
+                parts.take(name)
 
 
 def read(content: bytes, names: Iterable[str], extent: Extent = FORM) -> dict[str, Cells]:
@@ -258,10 +274,10 @@ class _Parts:
     def parse(self, name: str, start: Any, end: Any = None, text: Any = None) -> None:
         """Feed one part to the parser; ``start(name, attributes)`` and ``end(name)`` get names without prefix."""
         parser = _Parser(start, end, text)
-        parser.feed(self._take(name))
+        parser.feed(self.take(name))
         parser.close()
 
-    def _take(self, name: str) -> bytes:
+    def take(self, name: str) -> bytes:
         """One part unpacked, whatever the directory said of its size; raises :class:`Refusal` for too much of it."""
         with self.archive.open(name) as stream:
             xml = stream.read(self.size + 1)
