@@ -48,6 +48,18 @@ def test_a_refused_button_of_a_row_shows_its_reason_whole(house: House, visit: A
     assert all(over)
 
 
+def test_the_plus_sign_of_an_upload_says_what_it_takes_and_opens_by_keyboard(house: House, visit: Any) -> None:
+    page = visit(house.account("SIGNER"))
+    page.goto("/profile")
+    plus = page.get_by_role("button", name="上传营业执照（PDF、JPG、PNG，不超过 20 MB）", exact=True)
+    plus.focus()
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files({"name": "执照.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"})
+    expect(page.locator(".lv-notice")).to_contain_text("文件已损坏或不完整，无法打开。")
+    expect(plus).to_be_visible()
+
+
 def test_notices_cover_no_button_and_the_newest_is_in_sight(house: House, visit: Any) -> None:
     page = visit(house.account("CITY", "广州"))
     page.goto(f"{LIST}?tab=all")

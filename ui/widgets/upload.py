@@ -9,6 +9,7 @@ Refusals of ``take`` fly to the one place that shows them; the list is cleared a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from html import escape
 
 from fastapi import FastAPI, HTTPException, Request
 from nicegui import Client, events, ui
@@ -27,6 +28,18 @@ SPREADSHEETS = (".xlsx", ".csv")
 Take = Callable[[str, bytes], Awaitable[None]]
 TakeAll = Callable[[list[tuple[str, bytes]]], Awaitable[None]]
 
+# Quasar's own head, with the names that a screen reader says for its buttons; the subtitle (0.0B / 0.00%) left out.
+_HEAD = """
+<div class="q-uploader__header-content row no-wrap items-center q-gutter-xs">
+  <q-spinner v-if="props.isUploading" class="q-uploader__spinner" aria-hidden="true" />
+  <div class="col q-uploader__title">{label}</div>
+  <q-btn v-if="props.canAddFiles" type="a" icon="add_box" flat dense aria-label="{label}" @click="props.pickFiles">
+    <q-uploader-add-trigger />
+  </q-btn>
+  <q-btn v-if="props.isUploading" icon="clear" flat dense aria-label="停止上传" @click="props.abort" />
+</div>
+"""
+
 
 class Uploads(ui.upload):
     """Files that are chosen together, ``most`` bytes in all; ``take_all`` once they have arrived."""
@@ -36,7 +49,9 @@ class Uploads(ui.upload):
     def __init__(self, label: str, take_all: TakeAll, *, kinds: Sequence[str] = PICTURES, most: int = 20 * MB) -> None:
         allowed = "、".join(kind.lstrip(".").upper() for kind in kinds if kind != ".jpeg")
         # Not ui.upload's own: it adds a route for each element, and FastAPI's caches keep for ever the page that it reaches.
-        super(ui.upload, self).__init__(label=f"{label}（{allowed}，不超过 {most // MB} MB）")
+        words = f"{label}（{allowed}，不超过 {most // MB} MB）"
+        super(ui.upload, self).__init__(label=words)
+        self.add_slot("header", _HEAD.format(label=escape(words)))
         self._props |= {
             "url": f"/_nicegui/client/{self.client.id}/upload/{self.id}",
             "auto-upload": True,
