@@ -28,6 +28,7 @@ class Transition:
     when: Callable[[Facts], bool] = field(default=lambda facts: True)
     when_caption: str = ""
     way_out: str = "请刷新页面查看最新情况。"  # for whoever asks for it from another status
+    way_out_done: str = ""  # instead of it, once the review is over
     from_deleted: bool = False
 
 
@@ -52,6 +53,10 @@ _LOOKERS = _each(_OFFICES, Relation.HANDLING, Relation.PAST, Relation.UPCOMING, 
 _EXPERT = _each((Role.EXPERT,), Relation.ASSIGNED)
 
 _TO_UNIT = "如需修改，请先“取消上报”；上级已经审批的，请联系该部门退回。"
+_TO_UNIT_DONE = (
+    "审核完成的内容已经定稿，不能再取消上报，也不再退回。发现数据有误的，请告知负责审核的主管部门，"
+    "并在填报下一年度动态管理表时改正相应年份的指标值。"
+)
 _WAIT = "现在轮不到本级办理，请刷新页面查看最新情况。"
 
 
@@ -61,6 +66,11 @@ def _last(facts: Facts) -> bool:
 
 def _not_last(facts: Facts) -> bool:
     return not _last(facts)
+
+
+def _work(action: Action, *guards: g.Guard) -> Transition:
+    """What the unit does with its sheet while it has it (填写)."""
+    return Transition(action, _UNIT, _one(DRAFT, RETURNED), None, guards, way_out=_TO_UNIT, way_out_done=_TO_UNIT_DONE)
 
 
 # Order is the order of the buttons.
@@ -85,13 +95,11 @@ TABLE: tuple[Transition, ...] = (
         way_out="不需要重新上报，请在列表中查看审核进度。",
     ),
     Transition(Action.WITHDRAW, _UNIT, _one(REVIEW), DRAFT, (g.first_tier_undecided,), way_out="没有可以取消的上报。"),
-    Transition(Action.EDIT, _UNIT, _one(DRAFT, RETURNED), None, (g.window_open,), way_out=_TO_UNIT),
-    Transition(Action.SAVE_DRAFT, _UNIT, _one(DRAFT, RETURNED), way_out=_TO_UNIT),
-    Transition(Action.VALIDATE, _UNIT, _one(DRAFT, RETURNED), None, (g.window_open,), way_out=_TO_UNIT),
-    Transition(
-        Action.STAMP, _UNIT, _one(DRAFT, RETURNED), None, (g.window_open, g.validated_to_stamp), way_out=_TO_UNIT
-    ),
-    Transition(Action.ATTACH, _UNIT, _one(DRAFT, RETURNED), None, (g.window_open,), way_out=_TO_UNIT),
+    _work(Action.EDIT, g.window_open),
+    _work(Action.SAVE_DRAFT),
+    _work(Action.VALIDATE, g.window_open),
+    _work(Action.STAMP, g.window_open, g.validated_to_stamp),
+    _work(Action.ATTACH, g.window_open),
     Transition(
         Action.ANSWER, _UNIT, _one(RETURNED), None, (g.window_open, g.something_to_answer), way_out="现在不需要回答。"
     ),
@@ -195,7 +203,9 @@ def refusal(action: Action, facts: Facts, role: Role, relation: Relation) -> str
     mine = [row for row in rows if relation in row.who.get(role, ())]
     fitting = [row for row in mine if _in_place(row, facts)]
     if not fitting:
-        return f"{g.standing(facts)}，不能{action.caption}。{(mine or rows)[0].way_out}"
+        row = (mine or rows)[0]
+        way_out = (facts.status is DONE and row.way_out_done) or row.way_out
+        return f"{g.standing(facts)}，不能{action.caption}。{way_out}"
     if not fitting[0].when(facts):
         return f"{g.standing(facts)}，现在不能{action.caption}。请刷新页面查看最新情况。"
     return next((reason for guard in fitting[0].guards if (reason := guard(facts, role))), None)
