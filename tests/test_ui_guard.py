@@ -246,7 +246,7 @@ async def test_passwords_are_hashed_off_the_event_loop_whichever_way_they_come(
     await guest.sign_in("filer")
     await guest.open("/password")
     fields = {str(field.props["label"]): field for field in guest.find(kind=ui.input).elements}
-    for label, text in (("原密码", PASSWORD), ("新密码", "Yuexiu-2025-gz"), ("再次输入新密码", "Yuexiu-2025-gz")):
+    for label, text in (("原密码 *", PASSWORD), ("新密码 *", "Yuexiu-2025-gz"), ("再次输入新密码 *", "Yuexiu-2025-gz")):
         fields[label].set_value(text)
     guest.button("修改密码").click()
     await guest.should_see("密码已修改。")

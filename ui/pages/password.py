@@ -24,9 +24,9 @@ async def password(actor: Actor) -> None:
                 f"{rule.words(with_code=safety.with_code)}。修改后，您在其他电脑和页面上的登录会自动退出。"
             ).classes("lv-muted")
             with ui.element("div").classes("lv-stack lv-narrow-form"):
-                old = _secret("原密码", "current-password").props("autofocus")
-                new = _secret("新密码", "new-password")
-                repeated = _secret("再次输入新密码", "new-password")
+                old = fields.secret("原密码", "current-password").props("autofocus")
+                new = fields.secret("新密码", "new-password")
+                repeated = fields.secret("再次输入新密码", "new-password")
 
                 async def change() -> None:
                     places = {"old": old, "new": new, "repeated": repeated}
@@ -36,7 +36,3 @@ async def password(actor: Actor) -> None:
 
                 repeated.on("keydown.enter", act.busy(change))
                 fields.form_actions("修改密码", change, None if actor.must_change_password else ("返回待办", "/"))
-
-
-def _secret(label: str, autocomplete: str) -> ui.input:
-    return ui.input(label, password=True, password_toggle_button=True).props(f"autocomplete={autocomplete}")

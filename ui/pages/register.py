@@ -65,10 +65,7 @@ class _Form:
         with shell.card("负责人的登录用户"), ui.element("div").classes("lv-columns"):
             self.user_name = fields.text("姓名", most=50)
             self.username = fields.text("用户名", most=60, hint="登录时使用，3 位以上", autocomplete="username")
-            self.password = ui.input("密码 *", password=True, password_toggle_button=True)
-            self.password.props(
-                f'autocomplete=new-password aria-label=密码 aria-required=true hint="{passwords.profile().words()}"'
-            )
+            self.password = fields.secret("密码", "new-password", hint=passwords.profile().words())
         fields.form_actions("提交注册", self.submit, ("返回登录", "/login"))
 
     async def submit(self) -> None:

@@ -107,7 +107,7 @@ async def _enrol(actor: Actor) -> tuple[str, ...] | None:
         ui.label(" ".join(secret[i : i + 4] for i in range(0, len(secret), 4))).classes("lv-code").mark("secret")
         ui.label("2. 输入验证器现在显示的 6 位数字和您的登录密码。").classes("lv-dialog-text")
         code = fields.text("动态口令", most=10, autocomplete="one-time-code", inputmode="numeric")
-        password = ui.input("密码", password=True).props("autocomplete=current-password")
+        password = fields.secret("密码", "current-password")
 
         async def confirm() -> None:
             with fields.beside({"code": code, "password": password}):
@@ -136,7 +136,7 @@ async def _show_recovery(found: tuple[str, ...]) -> None:
 async def _ask_password(title: str, verb: str) -> str:
     """The password once more, before something that weakens or renews what guards the account; "" when dismissed."""
     with dialogs.dialog(title) as box:
-        password = ui.input("密码", password=True).props("autofocus autocomplete=current-password")
+        password = fields.secret("密码", "current-password").props("autofocus")
         password.on("keydown.enter", lambda: box.submit(password.value))
         with ui.row().classes("lv-dialog-actions"):
             ui.button("返回", on_click=lambda: box.submit(None)).props("flat")

@@ -93,6 +93,15 @@ def text(
     return field
 
 
+def secret(label: str, autocomplete: str, *, hint: str = "") -> ui.input:
+    """A password that is to be filled in (密码); an eye shows what was typed."""
+    field = ui.input(f"{label} *", password=True, password_toggle_button=True)
+    field.props(f'autocomplete={autocomplete} aria-label="{label}" aria-required=true')
+    if hint:
+        field.props["hint"] = hint
+    return field
+
+
 def day(label: str, value: date | None = None, *, required: bool = True) -> ui.input:
     """A date (日期)."""
     field = ui.input(f"{label} *" if required else label, value=value.isoformat() if value else "")
