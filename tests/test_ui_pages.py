@@ -227,13 +227,13 @@ async def test_a_unit_under_review_reads_how_to_correct_its_superior(
 async def test_a_weak_new_password_is_refused_beside_its_field(as_: As) -> None:
     guest = await as_("filer")
     await guest.open("/password")
-    guest.field("原密码").type(PASSWORD)
-    for label in ("新密码", "再次输入新密码"):
+    guest.field("原密码 *").type(PASSWORD)
+    for label in ("新密码 *", "再次输入新密码 *"):
         (field,) = [e for e in guest.find(ui.input).elements if e.props["label"] == label]
         field.value = "123"
     guest.button("修改密码").click()
     await until(lambda: any(e.error for e in guest.find(ui.input).elements))
-    assert [e.props["label"] for e in guest.find(ui.input).elements if e.error] == ["新密码"]
+    assert [e.props["label"] for e in guest.find(ui.input).elements if e.error] == ["新密码 *"]
 
 
 # --- 注册, 机构 ---------------------------------------------------------------------------------------------------------
@@ -336,6 +336,8 @@ async def test_a_signer_adds_a_filer_and_reads_the_initial_password_once(as_: As
 
     user = sqlite_db.read(added)
     assert user is not None and user.must_change_password
+    copied = {e.text for e in guest.find(ui.label).elements if "lv-code" in e.classes}
+    assert "mali" in copied and len(copied) == 2, "the user name and the password, letter by letter"
 
 
 async def test_the_administrator_chooses_the_organisation_of_a_new_user(as_: As, sqlite_db: Database) -> None:

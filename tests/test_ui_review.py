@@ -448,7 +448,9 @@ async def test_an_open_sheet_is_locked_when_a_colleague_deletes_the_filing(
     draft = filling.opened(house, sqlite_world.filer)
     async with at(f"/filing/{draft}", sqlite_world.filer) as user:
         house.write(moves.delete, sqlite_world.signer, draft, "删除")
-        await user.should_see("这份动态管理表已由黄启明于2025年3月20日 10:00删除")  # by whichever part of the page heard it first
+        await user.should_see(
+            "这份动态管理表已由黄启明于2025年3月20日 10:00删除"
+        )  # by whichever part of the page heard it first
         await until(lambda: any(name == "setReadonly" for name, *_ in calls))
     ((locked, reason),) = [args for name, *args in calls if name == "setReadonly"]
     assert locked and "已由黄启明" in reason

@@ -258,11 +258,11 @@ def reason_button(caption: str, reason: str, *, props: str = "flat dense") -> ui
     return shown
 
 
-def fact(label: str, value: str) -> None:
-    """One line of a list of facts (名称: 值)."""
+def fact(label: str, value: str, *, code: bool = False) -> None:
+    """One line of a list of facts (名称: 值); ``code``: it is copied sign by sign, so l and 1, O and 0 must differ."""
     with ui.element("div").classes("lv-fact"):
         ui.label(label).classes("lv-fact-label")
-        ui.label(value or "—").classes("lv-fact-value")
+        ui.label(value or "—").classes("lv-fact-value" + (" lv-code" if code else ""))
 
 
 def facts() -> ui.element:

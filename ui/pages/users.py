@@ -200,12 +200,12 @@ async def _ask_new(caption: str, offered: tuple[UserPlace, ...], *, search: bool
     return made if isinstance(made, NewPassword) else None
 
 
-async def _show_once(title: str, username: str, *facts: tuple[str, str]) -> None:
+async def _show_once(title: str, username: str, secret: tuple[str, str], note: tuple[str, str]) -> None:
     with dialogs.dialog(title, persistent=True) as box:
         with shell.facts():
-            shell.fact("用户名", username)
-            for label, said in facts:
-                shell.fact(label, said)
+            shell.fact("用户名", username, code=True)
+            shell.fact(*secret, code=True)
+            shell.fact(*note)
         ui.label("请当面或电话告知本人，不要用聊天工具转发。").classes("lv-muted")
         with ui.row().classes("lv-dialog-actions"):
             ui.button("我已记下", on_click=lambda: box.submit(True))

@@ -127,7 +127,7 @@ def show_receipt(receipt: Receipt, back: str) -> None:
         box.on("hide", lambda: ui.navigate.to(back))
         with shell.facts():
             for name, value in lines:
-                shell.fact(name, value)
+                shell.fact(name, value, code=name == "校验码")
         ui.label("审核进度可随时在列表中查看；有核实问题或退回时会在“待办”中提醒。").classes("lv-muted")
         with ui.row().classes("lv-dialog-actions"):
             paper = f"/download/receipt/{receipt.filing_id}"

@@ -231,7 +231,7 @@ def _bound(stamp: StampView | None) -> None:
             "上传以后填报数据有改动，这份扫描件不再与当前数据一致。请重新验证、导出为PDF、盖章后上传；改回原来的数据则自动恢复有效。"
         )
     with shell.facts():
-        shell.fact("校验码", stamp.digest_code)
+        shell.fact("校验码", stamp.digest_code, code=True)
         shell.fact("核对方式", FOUND_BY.get(stamp.found_by, stamp.found_by))
         shell.fact("上传人", stamp.bound_by)
         shell.fact("上传时间", words.moment(stamp.bound_at))
