@@ -1,4 +1,4 @@
-"""Doing a use case (执行): one transaction; a refusal is logged and passed on."""
+"""Doing a use case (执行): one transaction, for who is still signed in then; a refusal is logged and passed on."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from models.enums import AuditResult
 from services import audit
+from services.accounts import sessions
 from services.actors import Actor
 from services.db import Database
 from services.errors import Refusal, Unavailable
@@ -23,7 +24,7 @@ UseCase = Callable[Concatenate[Session, Actor, P], T]
 def perform(db: Database, use_case: UseCase[P, T], actor: Actor, *args: P.args, **kwargs: P.kwargs) -> T:
     """Run ``use_case(session, actor, …)`` in one transaction; raises its :class:`Refusal` after logging it."""
     try:
-        return db.write(use_case, actor, *args, **kwargs)
+        return db.write(_done, use_case, actor, *args, **kwargs)
     except Refusal as refusal:
         if not isinstance(refusal, Unavailable):
             db.write(_log_refusal, actor, use_case, refusal, args)
@@ -33,11 +34,16 @@ def perform(db: Database, use_case: UseCase[P, T], actor: Actor, *args: P.args, 
 async def aperform(db: Database, use_case: UseCase[P, T], actor: Actor, *args: P.args, **kwargs: P.kwargs) -> T:
     """The same off the event loop."""
     try:
-        return await db.awrite(use_case, actor, *args, **kwargs)
+        return await db.awrite(_done, use_case, actor, *args, **kwargs)
     except Refusal as refusal:
         if not isinstance(refusal, Unavailable):
             await db.awrite(_log_refusal, actor, use_case, refusal, args)
         raise
+
+
+def _done(s: Session, use_case: UseCase[P, T], actor: Actor, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    sessions.refuse_ended(s, actor)
+    return use_case(s, actor, *args, **kwargs)
 
 
 def _log_refusal(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
+from threading import Event
+from types import NoneType
 from typing import Any
 
 import pytest
@@ -14,8 +16,9 @@ from sqlmodel import Session, col, select
 
 from models import AuditLine, Organisation, SignIn, User
 from models.enums import AuditResult, OrgStatus
-from services import clock, events
+from services import audit, clock, events
 from services.accounts import passwords, sessions, users
+from services.actors import Actor
 from services.db import Database
 from services.errors import Refusal, SignedOut
 from services.perform import perform
@@ -288,6 +291,91 @@ def test_signing_out_ends_this_one_and_tells_its_pages(db: Database, house: Worl
     with pytest.raises(SignedOut):
         sessions.resolve(db, token)
     sessions.resolve(db, other)
+
+
+def note(s: Session, actor: Actor, words: str) -> None:
+    """A use case that leaves a trace."""
+    audit.record(s, actor, "note", "user", actor.user_id, detail=words)
+
+
+def notes(db: Database) -> dict[str, AuditResult]:
+    found = db.read(lambda s: s.exec(select(AuditLine).where(AuditLine.action == "note")).all())
+    return {line.detail: line.result for line in found}
+
+
+def test_what_was_let_in_before_the_sign_in_ended_is_refused_after_it(db: Database, house: World) -> None:
+    actor, other = (sessions.resolve(db, sessions.sign_in(db, "filer", PASSWORD).token) for _ in range(2))
+    perform(db, sessions.sign_out, actor)
+    with pytest.raises(SignedOut) as caught:
+        perform(db, note, actor, "too late")
+    perform(db, note, other, "still here")
+    assert notes(db) == {caught.value.message: AuditResult.REFUSED, "still here": AuditResult.DONE}
+
+
+def test_in_one_commit_with_the_end_of_the_sign_in_what_comes_after_it_is_refused(db: Database, house: World) -> None:
+    """A thread each; all wait in the queue behind one job, so that they share the transaction."""
+    actor = sessions.resolve(db, sessions.sign_in(db, "filer", PASSWORD).token)
+    at_work, gate = Event(), Event()
+
+    def hold(_: Session) -> None:
+        at_work.set()
+        assert gate.wait(10)
+
+    with ThreadPoolExecutor(4) as threads:
+        threads.submit(db.write, hold)
+        assert at_work.wait(10)
+        asked: list[Future[None]] = []
+        for use_case, *words in ((note, "before"), (users.disable, actor.user_id), (note, "after")):
+            doer = house.signer if use_case is users.disable else actor
+            asked.append(threads.submit(perform, db, use_case, doer, *words))
+            while db._jobs.qsize() < len(asked):
+                assert not asked[-1].done()
+        gate.set()
+        assert [type(one.exception()) for one in asked] == [NoneType, NoneType, SignedOut]
+    assert notes(db)["before"] is AuditResult.DONE
+    assert "after" not in notes(db)
+
+
+def test_an_end_that_was_rolled_back_ends_nothing(db: Database, house: World) -> None:
+    actor = sessions.resolve(db, sessions.sign_in(db, "filer", PASSWORD).token)
+
+    def end_and_fail(s: Session, actor: Actor) -> None:
+        sessions.sign_out(s, actor)
+        s.flush()
+        raise Refusal("没有写入。")
+
+    with pytest.raises(Refusal, match="没有写入"):
+        perform(db, end_and_fail, actor)
+    perform(db, note, actor, "still here")
+    assert notes(db) == {"still here": AuditResult.DONE}
+
+
+def test_a_question_answered_before_the_end_does_not_bring_the_sign_in_back(
+    db: Database, house: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = sessions.sign_in(db, "filer", PASSWORD).token
+    ask = sessions._read_known
+
+    def overtaken(s: Session, token: str) -> Any:
+        found = ask(s, token)
+        perform(db, sessions.sign_out, found.actor)  # while the answer is on its way
+        return found
+
+    with monkeypatch.context() as patch, pytest.raises(SignedOut):
+        patch.setattr(sessions, "_read_known", overtaken)
+        sessions.resolve(db, token)
+    with pytest.raises(SignedOut):
+        sessions.resolve(db, token)
+
+
+def test_only_the_last_ended_sign_ins_are_kept_in_memory(
+    sqlite_db: Database, sqlite_house: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "ENDED_KEPT", 2)
+    actors = [sessions.resolve(sqlite_db, sessions.sign_in(sqlite_db, "filer", PASSWORD).token) for _ in range(3)]
+    for actor in actors:
+        perform(sqlite_db, sessions.sign_out, actor)
+    assert list(sessions._ended_by(sqlite_db.engine)) == [actor.sign_in_id for actor in actors[1:]]
 
 
 def test_disabling_a_user_ends_every_sign_in_at_once(db: Database, house: World) -> None:

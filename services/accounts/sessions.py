@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, bindparam, delete, update
+from sqlalchemy import ColumnElement, Engine, bindparam, delete, event, update
 from sqlalchemy import select as select_columns
 from sqlalchemy.orm import Bundle
 from sqlmodel import Session, SQLModel, col, select
@@ -42,6 +42,9 @@ AT_ONCE = 100  # sign-ins in one such question
 SEEN_EVERY = timedelta(minutes=1)  # how exactly the database knows when somebody was last active
 
 TICKET = timedelta(minutes=5)  # between the password and the 动态口令
+ENDED_KEPT = (
+    10_000  # of the sign-ins that this process ended, the last: what was let in before is long over for the others
+)
 DEVICE_KEPT = timedelta(days=180)  # how long a browser is known after its last sign-in
 
 WRONG = "用户名或密码不正确。请检查大小写和输入法后重试；忘记密码请向本单位负责人或上级主管部门索取重置码。"
@@ -90,6 +93,7 @@ class _Memory:
 
 
 _memories: WeakKeyDictionary[Database, _Memory] = WeakKeyDictionary()
+_ended: WeakKeyDictionary[Engine, dict[int, None]] = WeakKeyDictionary()  # by the writing engine, the oldest first
 
 
 # --- signing in -----------------------------------------------------------------------------------------------------
@@ -262,6 +266,13 @@ async def aresolve(db: Database, token: str, *, address: str = "", active: bool 
     return replace(actor, address=address) if address and address != actor.address else actor
 
 
+def refuse_ended(s: Session, actor: Actor) -> None:
+    """For ``perform``, in the writing thread, where before and after are plain: raises SignedOut for a sign-in that has ended
+    since its event was let in. From memory; what another process ends is noticed when its ``FRESH`` is over."""
+    if actor.sign_in_id in _ended_by(s.get_bind().engine):
+        raise SignedOut
+
+
 def touch(db: Database, token: str) -> None:
     """Somebody types or clicks in a page of this sign-in (有操作): remembered, written with the next event that resolves it."""
     known = _memory(db).known.get(throttle.digest(token)) if token else None
@@ -327,10 +338,22 @@ def _memory(db: Database) -> _Memory:
     return memory
 
 
-def _forget(event: events.Event) -> None:
-    if isinstance(event, events.SignInEnded):
+def _forget(told: events.Event) -> None:
+    if isinstance(told, events.SignInEnded):
         for memory in tuple(_memories.values()):
-            _drop(memory, set(event.sign_in_ids))
+            _drop(memory, set(told.sign_in_ids))
+
+
+def _ended_by(engine: Engine) -> dict[int, None]:
+    return _ended.setdefault(engine, {})
+
+
+def _keep_ended(engine: Engine, sign_in_ids: Sequence[int]) -> None:
+    """Before the commit that several share: were it to fail, they would have to sign in again all the same."""
+    ended = _ended_by(engine)
+    ended.update(dict.fromkeys(sign_in_ids))
+    while len(ended) > ENDED_KEPT:
+        del ended[next(iter(ended))]
 
 
 def forget(db: Database, actor: Actor) -> None:
@@ -366,7 +389,7 @@ def _learn(db: Database, token: str, read: _Known | None, active: bool) -> Actor
     memory, key, now = _memory(db), throttle.digest(token), clock.now()
     with memory.lock:
         before = memory.known.pop(key, None)
-        if read is None:
+        if read is None or read.sign_in_id in _ended_by(db.engine):  # perhaps ended since it was read
             raise SignedOut
         if before is not None:
             read.seen_at = max(before.seen_at, read.seen_at)
@@ -539,4 +562,6 @@ def _end(s: Session, rows: Sequence[SignIn], reason: str) -> None:
         row.end_reason = reason
         s.add(row)
     if alive:
-        events.publish(s, events.SignInEnded(tuple(row.id for row in alive if row.id is not None), reason))
+        ids, engine = tuple(row.id for row in alive if row.id is not None), s.get_bind().engine
+        event.listen(s, "after_commit", lambda _: _keep_ended(engine, ids), once=True)
+        events.publish(s, events.SignInEnded(ids, reason))
