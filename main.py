@@ -119,11 +119,12 @@ def verify_audit(chosen: Settings, _: argparse.Namespace) -> int:
     return 0 if sound else 1
 
 
-def examine(chosen: Settings, _: argparse.Namespace) -> int:
-    """体检."""
+def examine(chosen: Settings, arguments: argparse.Namespace) -> int:
+    """体检; how far a thorough one is goes to the standard error."""
+    tell = (lambda words: print(words, file=sys.stderr, flush=True)) if arguments.thorough else None
     house = lvce.open_house(chosen, serving=False)
     try:
-        checks = doctor.examine(house.db, chosen)
+        checks = doctor.examine(house.db, chosen, tell)
     finally:
         house.close()
     for check in checks:
@@ -149,7 +150,8 @@ def commands() -> argparse.ArgumentParser:
     command("backup", "备份数据和附件", back_up).add_argument("directory", help="备份到这个新目录")
     command("restore", "把备份恢复到空的数据目录", restore).add_argument("directory", help="备份所在目录")
     command("verify-audit", "核对审计日志", verify_audit)
-    command("doctor", "检查运行环境和数据", examine)
+    look = command("doctor", "检查运行环境和数据", examine)
+    look.add_argument("--thorough", action="store_true", help="逐个读出附件，与登记的 SHA-256 核对；附件多时需要几分钟")
     return parser
 
 

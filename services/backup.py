@@ -36,7 +36,7 @@ ROWS = "rows"
 FILES = "files"
 PARTIAL = ".partial"
 DAILY, MANUAL, UPGRADE = "daily", "manual", "upgrade"
-CHUNK = 1 << 20
+MB = 1 << 20
 DAMAGED = (
     "不能读取数据库：文件已损坏，或数据表不完整。请停止程序，把数据目录另存一份保留现场，"
     "再用最近的备份恢复到空的数据目录（python main.py restore）。"
@@ -360,7 +360,7 @@ def _need_space(settings: Settings, place: Path) -> None:
         size += sqlite_path(settings.database_url).stat().st_size
     above = next(p for p in (place, *place.parents) if p.exists())
     if shutil.disk_usage(above).free < size * 1.1:
-        raise BackupError(f"磁盘空间不足：备份约需 {size // CHUNK + 1} MB。请清理备份目录所在磁盘，或换一块磁盘。")
+        raise BackupError(f"磁盘空间不足：备份约需 {size // MB + 1} MB。请清理备份目录所在磁盘，或换一块磁盘。")
 
 
 def _flush(path: Path) -> None:
@@ -370,11 +370,8 @@ def _flush(path: Path) -> None:
 
 
 def _described(path: Path) -> dict[str, Any]:
-    digest = hashlib.sha256()
     with path.open("rb") as source:
-        while chunk := source.read(CHUNK):
-            digest.update(chunk)
-    return {"size": path.stat().st_size, "sha256": digest.hexdigest()}
+        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(source, "sha256").hexdigest()}
 
 
 def _over(digests: dict[str, dict[str, Any]]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 import shutil
@@ -14,11 +16,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sqlalchemy import func
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
-from models import AuditLine, Figure, Filing, FilingVersion, StoredFile, User
+from models import AuditLine, Figure, Filing, FilingVersion, Organisation, StoredFile, User
 from models.enums import CellKind, FilingStatus, Role
-from services import backup_plan, clock, db, schema
+from services import backup, backup_plan, clock, db, schema
 from services.accounts import audit_view
 from services.actors import Actor
 from services.db import Database
@@ -39,6 +42,7 @@ FLOORS = {
 }
 LEAST_FREE = 2 * 1024**3
 UNDER_WAY = 3600.0  # seconds; a younger file without a row may be an upload that is being written
+TOLD_EVERY = 5.0  # seconds between two words of how far a long look is
 BEHIND = timedelta(minutes=5)
 
 
@@ -56,8 +60,11 @@ class Check:
         return "提示" if self.well and self.note else "正常" if self.well else "问题"
 
 
-def examine(database: Database, settings: Settings) -> tuple[Check, ...]:
-    """Everything, in the order it is printed; what cannot be looked at does not keep the rest from being looked at."""
+def examine(
+    database: Database, settings: Settings, thorough: Callable[[str], object] | None = None
+) -> tuple[Check, ...]:
+    """Everything, in the order it is printed; what cannot be looked at does not keep the rest from being looked at.
+    ``thorough``: read every file to its end too, which takes minutes, and tell this now and then how far it is."""
     looks: tuple[tuple[str, Callable[[], Iterable[Check]]], ...] = (
         ("组件版本", lambda: (_packages(),)),
         ("数据库连接", lambda: (_connection(database),)),
@@ -65,6 +72,7 @@ def examine(database: Database, settings: Settings) -> tuple[Check, ...]:
         ("审计日志", lambda: (Check("审计日志", *database.read(audit_view.verdict)),)),
         ("数据内容", lambda: database.read(_contents)),
         ("附件", lambda: database.read(_file_checks, settings)),
+        *([("附件内容", lambda: (_file_contents(database, settings, thorough),))] if thorough else ()),
         ("磁盘空间", lambda: tuple(_disk(settings))),
         ("文件权限", lambda: (_rights(settings),)),
         ("系统时间", lambda: (database.read(_time, settings),)),
@@ -183,7 +191,8 @@ def _file_checks(s: Session, settings: Settings) -> tuple[Check, ...]:
         Check(
             "附件",
             not missing,
-            f"{len(missing)} 个附件在磁盘上缺失或大小不符，例如“{missing[0]}”。请从备份恢复。"
+            f"{len(missing)} 个附件在磁盘上缺失或大小不符，例如“{missing[0]}”。"
+            "请运行 python main.py doctor --thorough，会逐个列出并指明从哪份备份取回。"
             if missing
             else f"{len(rows)} 个附件齐全。",
         ),
@@ -197,6 +206,67 @@ def _file_checks(s: Session, settings: Settings) -> tuple[Check, ...]:
             note=bool(stray),
         ),
     )
+
+
+def _file_contents(database: Database, settings: Settings, tell: Callable[[str], object]) -> Check:
+    """Every file beside its SHA-256 (逐个核对); which newest backup has a broken one whole."""
+    rows = database.read(_stored)
+    broken: dict[tuple[str, str], str] = {}
+    told = time.monotonic()
+    for number, (whose, row) in enumerate(rows, 1):
+        path = files.path_of(row.stored_name)
+        if fault := _fault(path, row.sha256):
+            place = path.relative_to(settings.files_dir).as_posix()
+            broken[f"{backup.FILES}/{place}", row.sha256] = f"{whose}“{row.original_name}”{fault}"
+        if time.monotonic() - told >= TOLD_EVERY:
+            told = time.monotonic()
+            tell(f"正在核对附件内容：{number:,} / {len(rows):,}")
+    if not broken:
+        return Check("附件内容", True, f"{len(rows):,} 个附件的内容都与登记的 SHA-256 一致。")
+    kept = _kept(settings)
+    lines = (
+        f"\n· {said}；"
+        + (
+            f"{kept[key]} 中有完好的一份，请把其中的 {key[0]} 复制到 {settings.data_dir / key[0]}。"
+            if key in kept
+            else f"{settings.backups_dir} 的备份里没有完好的一份，请在别处保存的备份里找 {key[0]}，没有的请单位重新上传。"
+        )
+        for key, said in broken.items()
+    )
+    words = f"{len(broken):,} 个附件缺失、不能读取或内容已变（与登记的 SHA-256 不符）：{''.join(lines)}"
+    return Check("附件内容", False, f"{words}\n复制后用运行服务的用户再运行一次 python main.py doctor --thorough。")
+
+
+def _stored(s: Session) -> list[tuple[str, StoredFile]]:
+    """Every file with the 填报编号 of its form, or the name of its unit."""
+    query = (
+        select_columns(col(Filing.number), col(Organisation.name), StoredFile)
+        .select_from(StoredFile)
+        .join(Organisation, col(Organisation.id) == col(StoredFile.organisation_id))
+        .outerjoin(Filing, col(Filing.id) == col(StoredFile.filing_id))
+        .order_by(col(StoredFile.id))
+    )
+    return [(f"填报编号 {number} 的" if number else f"{name} 的", row) for number, name, row in s.execute(query)]
+
+
+def _fault(path: Path, sha256: str) -> str:
+    try:
+        with path.open("rb") as file:
+            return "" if hashlib.file_digest(file, "sha256").hexdigest() == sha256 else "内容已变"
+    except FileNotFoundError:
+        return "缺失"
+    except OSError as error:
+        return f"不能读取（{cause_of(error)}）"
+
+
+def _kept(settings: Settings) -> dict[tuple[str, str], Path]:
+    """Which newest backup has this file with this SHA-256."""
+    found: dict[tuple[str, str], Path] = {}
+    for view in reversed(backup_plan.listing(settings)):
+        place = settings.backups_dir / view.name
+        contents = json.loads((place / backup.MANIFEST).read_text(encoding="utf-8"))["contents"]
+        found |= {(name, known["sha256"]): place for name, known in contents.items()}
+    return found
 
 
 def _whole(path: Path, size: int) -> bool:

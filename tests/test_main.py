@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -27,7 +28,7 @@ import main
 from models import Filing, User
 from models.enums import FileKind, Role
 from services import app as lvce
-from services import audit, backup, clock, demo, schema, settings
+from services import audit, backup, clock, demo, doctor, schema, settings
 from services.accounts import sessions
 from services.app import CannotStart, open_house
 from services.db import Database
@@ -439,6 +440,42 @@ def test_the_doctor_names_what_is_ill(run: Said, demo_copy: Path) -> None:
     assert code == 1
     ill = [line.removeprefix("[问题] ").split("：")[0] for line in out.splitlines() if line.startswith("[问题]")]
     assert ill == ["统计数据", "附件", *(["文件权限"] if os.name == "posix" else [])]
+
+
+def test_a_thorough_doctor_reads_every_file_and_says_which_backup_has_a_broken_one(
+    run: Said, demo_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(demo_copy, "backup", str(demo_copy / "backups" / "manual-1"))[0] == 0
+    monkeypatch.setattr(doctor, "TOLD_EVERY", 0.0)
+    code, out, err = run(demo_copy, "doctor", "--thorough")
+    assert code == 0 and "都与登记的 SHA-256 一致" in out
+    changed, gone, new = sorted(p for p in (demo_copy / "files").rglob("*") if p.is_file())[:3]
+    total = len(files(demo_copy))
+    assert f"{total:,} / {total:,}" in err
+    content = changed.read_bytes()
+    changed.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # of the same size
+    whole = gone.read_bytes()
+    gone.unlink()
+    with contextlib.closing(sqlite3.connect(demo_copy / "lvce.sqlite3")) as raw:
+        raw.execute("UPDATE stored_file SET sha256 = 'x' WHERE stored_name = ?", (new.name,))  # in no backup
+        raw.commit()
+        named = dict(
+            raw.execute(
+                "SELECT stored_name, f.number || ' 的“' || original_name || '”' FROM stored_file"
+                " JOIN filing f ON f.id = filing_id"
+            ).fetchall()
+        )
+    code, out, _ = run(demo_copy, "doctor", "--thorough")
+    said = {path: next(line for line in out.splitlines() if path.name in line) for path in (changed, gone, new)}
+    assert code == 1 and "3 个附件缺失、不能读取或内容已变" in out
+    for path, fault in ((changed, "内容已变"), (gone, "缺失"), (new, "内容已变")):
+        assert named[path.name] in said[path] and fault in said[path]
+    assert str(demo_copy / "backups" / "manual-1") in said[gone] and f"复制到 {gone}。" in said[gone]
+    assert "没有完好的一份" in said[new] and "manual-1" not in said[new]
+    kept = demo_copy / "backups" / "manual-1" / gone.relative_to(demo_copy)
+    assert kept.read_bytes() == whole  # where it was said to be
+    shutil.copy(kept, gone)
+    assert "2 个附件" in run(demo_copy, "doctor", "--thorough")[1]
 
 
 def test_the_doctor_looks_at_the_rest_where_something_cannot_be_read(run: Said, demo_copy: Path) -> None:
