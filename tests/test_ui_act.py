@@ -288,3 +288,50 @@ async def test_a_second_click_while_the_first_is_under_way_does_nothing() -> Non
     gate.set()
     await click()
     assert started == [1, 1]
+
+
+async def test_what_is_shown_last_is_what_was_read_last() -> None:
+    """The first reading is slow: without turns it would end last, and the page would show the oldest."""
+    gates = [asyncio.Event(), asyncio.Event(), asyncio.Event()]
+    read, shown = iter(range(3)), []
+
+    async def refresh() -> None:
+        mine = next(read)
+        await gates[mine].wait()
+        shown.append(mine)
+
+    drawn = act.in_turn(refresh)
+    asked = [asyncio.create_task(drawn()) for _ in range(3)]  # type: ignore[arg-type]
+    gates[1].set()
+    await asyncio.sleep(0)
+    assert shown == []
+    gates[0].set()
+    await asyncio.gather(*asked)
+    assert shown == [0, 1]  # of the two that waited one was enough
+
+
+async def test_a_page_hears_one_event_after_the_other_also_after_a_refusal(
+    guest: Visitor, sqlite_db: Database, sqlite_world: World
+) -> None:
+    client = await guest.open("/trial")
+    begun, heard = [], []
+    gate = asyncio.Event()
+
+    async def listen(event: events.FilingChanged) -> None:
+        begun.append(event)
+        await gate.wait()
+        if len(begun) == 1:
+            raise Refusal("这份动态管理表已删除。")
+        heard.append(event)
+
+    with client:
+        act.watch_filing(1, listen)
+    for _ in range(3):
+        await sqlite_db.awrite(lambda s: events.publish(s, events.FilingChanged(1)))
+    await until(lambda: begun)
+    assert len(begun) == 1
+    gate.set()
+    await guest.should_see("这份动态管理表已删除。")
+    await until(lambda: heard)
+    await until(lambda: not act.tab_of(client).hearing)
+    assert len(begun) == 2  # two alike that waited are one

@@ -20,6 +20,7 @@
   that published ``FilingChanged`` or ``CellsChanged`` of it; ``watch_inbox(callback)`` the same for the actor's messages.
   Both end with the page. ``on_return(callback)``: after signing in again in an open page.
 * ``busy(handler)`` around a click handler: a second click while the first is under way does nothing.
+* ``in_turn(refresh)`` around what reads and then draws: what is shown last is what was read last.
 """
 
 from __future__ import annotations
@@ -98,6 +99,7 @@ class Tab:
     filings: dict[int, list[Watcher]] = field(default_factory=dict)
     inbox: list[Watcher] = field(default_factory=list)
     returned: list[Callable[[], Any]] = field(default_factory=list)
+    hearing: dict[Watcher, list[Any]] = field(default_factory=dict)  # the event each is at work on, and those after it
     missed: dict[Watcher, Any] = field(
         default_factory=dict
     )  # the last event each has not heard while ``layer`` was open
@@ -351,6 +353,22 @@ def busy(handler: Callable[P, Awaitable[Any]]) -> Handler[P]:
     return once
 
 
+def in_turn(refresh: Callable[P, Awaitable[None]]) -> Handler[P]:
+    """What reads and then draws (依次重画), one at a time; of those that wait only the newest is done. Two readings at once
+    could end in the wrong order, and the page would go on showing the older one."""
+    turn, newest = asyncio.Lock(), 0
+
+    @functools.wraps(refresh)
+    async def drawn(*args: P.args, **kwargs: P.kwargs) -> None:
+        nonlocal newest
+        newest = mine = newest + 1
+        async with turn:
+            if mine == newest:
+                await refresh(*args, **kwargs)
+
+    return drawn
+
+
 # --- what went wrong, what went well ----------------------------------------------------------------------------------
 
 
@@ -460,7 +478,7 @@ def _tell(event: events.Event) -> None:
         if found.layer is not None:
             found.missed[callback] = event
             continue
-        background_tasks.create(_call(callback, event), name="watcher", context=found.client)
+        _hear(found, callback, event)
 
 
 def _watchers(event: events.FilingChanged | events.CellsChanged | events.InboxChanged) -> list[tuple[Tab, Watcher]]:
@@ -473,6 +491,23 @@ def _watchers(event: events.FilingChanged | events.CellsChanged | events.InboxCh
         if not (isinstance(event, events.CellsChanged) and event.origin == t.client.id)  # it has the answer already
     ]
     return [(found, callback) for found in tabs for callback in found.filings[event.filing_id]]
+
+
+def _hear(found: Tab, callback: Watcher, event: events.Event) -> None:
+    """Let one watcher hear one event after the other (依次): two readings at once could end in the wrong order."""
+    if (waiting := found.hearing.get(callback)) is None:
+        found.hearing[callback] = [event]
+        background_tasks.create(_heard(found, callback), name="watcher", context=found.client)
+    elif isinstance(event, events.CellsChanged) or event not in waiting[1:]:
+        waiting.append(event)
+
+
+async def _heard(found: Tab, callback: Watcher) -> None:
+    try:
+        await _call(callback, found.hearing[callback][0])
+    finally:  # also after a refusal, which is shown: what comes next is heard
+        for event in found.hearing.pop(callback)[1:]:
+            _hear(found, callback, event)
 
 
 async def _call(callback: Watcher, event: events.Event) -> None:

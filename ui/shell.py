@@ -148,6 +148,7 @@ def _inbox(actor: Actor) -> None:
         badge = ui.label("").classes("lv-count")
     badge.set_visibility(False)
 
+    @act.in_turn
     async def refresh(_: object = None) -> None:
         try:
             count = (await act.read(inbox.counts)).to_do

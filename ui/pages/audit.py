@@ -67,6 +67,7 @@ async def listing(actor: Actor) -> None:
         table = DataTable(HEADS, label="审计日志", empty="没有符合条件的日志。").classes("lv-dense lv-audit")
         paging = Paging(lambda page: refresh(page), audit_view.PAGE_SIZE)
 
+        @act.in_turn
         async def refresh(page: int = 1) -> None:
             found = await act.read(audit_view.page, replace(audit_view.asked(asked()), page=page))
             table.show([_row(row) for row in found.rows])

@@ -57,6 +57,7 @@ async def deleted(actor: Actor) -> None:
         )
         paging = Paging(lambda page: refresh(page))
 
+        @act.in_turn
         async def refresh(page: int = 1) -> None:
             query = ListQuery(
                 form.value,

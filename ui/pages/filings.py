@@ -76,6 +76,7 @@ async def own_list(actor: Actor, form: Form) -> None:
 
         watched: set[int] = set()
 
+        @act.in_turn
         async def refresh() -> None:
             page = await act.read(lists.own_page, form)
             rows.clear()
@@ -160,7 +161,7 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
             bulk.set_enabled(bool(ids))
 
         async def refresh(page_number: int | None = None) -> None:
-            q = state.query = replace(
+            state.query = replace(
                 state.query,
                 search=(search.value or "").strip(),
                 region_code=at.value or "",
@@ -171,6 +172,11 @@ async def review_list(actor: Actor, form: Form, year: int, tab: str) -> None:
                 page=page_number or state.query.page,
                 page_size=size.value,
             )
+            await draw()
+
+        @act.in_turn
+        async def draw() -> None:
+            q = state.query
             is_missing = q.tab == "missing"
             table.set_visibility(not is_missing)
             missing.set_visibility(is_missing)

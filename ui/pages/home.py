@@ -41,6 +41,7 @@ async def home(actor: Actor) -> None:
         top = ui.element("div").classes("lv-stack")
         box = ui.element("div").classes("lv-stack")
 
+        @act.in_turn
         async def refresh(_: object = None) -> None:
             messages = await act.read(inbox.mine)
             overview = await _overview(actor)

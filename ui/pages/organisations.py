@@ -50,6 +50,7 @@ async def listing(actor: Actor, status: str = "") -> None:
         table = DataTable(HEADS, label="机构", on_act=lambda row_id, _: ui.navigate.to(f"/organisations/{row_id}"))
         paging = Paging(lambda page: refresh(page))
 
+        @act.in_turn
         async def refresh(page: int = 1) -> None:
             asked = replace(
                 query,

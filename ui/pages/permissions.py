@@ -55,6 +55,7 @@ async def listing(actor: Actor) -> None:
         with shell.card(Section.POWERS.caption):
             powers = DataTable(POWER_HEADS, label=Section.POWERS.caption, empty=EMPTY).classes("lv-dense")
 
+        @act.in_turn
         async def refresh() -> None:
             found = await act.read(matrix.rules, matrix.asked(asked()))
             filings.show(_row(rule) for rule in found if rule.section is Section.FILINGS)

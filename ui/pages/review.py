@@ -87,6 +87,7 @@ class _Review:
         self.ready = False
         self.wanted = ""  # the cell to go to once the sheet is drawn
         self.stale = ""
+        self.reload = act.in_turn(self._reload)
 
     def status(self) -> None:
         """填报状态 beside the title, as ``draw`` last knew it."""
@@ -439,7 +440,7 @@ class _Review:
         if isinstance(event, events.FilingChanged):
             await self.reload()
 
-    async def reload(self) -> None:
+    async def _reload(self) -> None:
         """Look again. A newer version is not slipped under the reader: the page says so and decides nothing more."""
         before = self.view
         try:

@@ -71,6 +71,7 @@ async def listing(actor: Actor, form: str = "", search: str = "") -> None:
         )
         paging = Paging(lambda page: refresh(page))
 
+        @act.in_turn
         async def refresh(page: int = 1) -> None:
             chosen = Form(kind.value)
             query = EntryQuery(

@@ -62,18 +62,31 @@ class _SheetPage:
     def __init__(self, actor: Actor, view: SheetView, back: str, cell: str) -> None:
         self.actor, self.view, self.back, self.cell = actor, view, back, cell
         self.head: FilingHead = view.head
+        self.renew_head = act.in_turn(self._renew_head)
 
     def status(self) -> None:
         """填报状态 beside the title; an edit may take back 已通过验证."""
         with ui.element("span").props("aria-live=polite") as self.status_box:
             chips.status(self.head)
 
-    async def renew_head(self) -> None:
-        """Where the filing stands now, also in the title."""
-        self.head = await act.read(sheets.head, self.head.id)
+    async def _renew_head(self) -> None:
+        """Where the filing stands now, also in the title; what may not be edited any more is locked."""
+        before = self.head
+        try:
+            self.head = await act.read(sheets.head, before.id)
+        except NotFound as deleted:
+            self._lock(deleted.message)
+            raise
         self.status_box.clear()
         with self.status_box:
             chips.status(self.head)
+        if self.head.editable is not before.editable:
+            self._lock(self.head.locked_reason, locked=not self.head.editable)
+            act.warn(f"这份动态管理表现在是“{self.head.status_caption}”。{self.head.locked_reason}")
+
+    def _lock(self, reason: str, *, locked: bool = True) -> None:
+        self.sheet.set_readonly(locked, reason)
+        self.editing.set_visibility(False)
 
     async def build(self, tab: str) -> None:
         with ui.element("div").classes("lv-sheet-bar"):
@@ -207,17 +220,7 @@ class _SheetPage:
             self.sheet.push(event.patch)
             await self._told(event.patch)
             return
-        editable = self.head.editable
-        try:
-            await self.renew_head()
-        except NotFound as deleted:
-            self.sheet.set_readonly(True, deleted.message)
-            self.editing.set_visibility(False)
-            raise
-        if self.head.editable is not editable:
-            self.sheet.set_readonly(not self.head.editable, self.head.locked_reason)
-            self.editing.set_visibility(False)
-            act.warn(f"这份动态管理表现在是“{self.head.status_caption}”。{self.head.locked_reason}")
+        await self.renew_head()
 
     async def reload(self) -> None:
         """After signing in again: everything fresh, what was typed is replayed by the sheet itself."""

@@ -59,6 +59,7 @@ async def listing(actor: Actor, organisation: int = 0) -> None:
         paging = Paging(lambda page: refresh(page))
         rows: dict[int, UserRow] = {}
 
+        @act.in_turn
         async def refresh(page: int = 1) -> None:
             found = await act.read(users.listing, place.id if place else None, search.value or "", page)
             rows.clear()

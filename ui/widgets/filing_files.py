@@ -111,6 +111,7 @@ def _picture(db: Database, actor: Actor, file_id: int, page: int) -> tuple[bytes
 class _Panel:
     def __init__(self, head: FilingHead, listed: Sequence[FileView]) -> None:
         self.head, self.listed = head, _own(listed)
+        self.refresh = act.in_turn(self._refresh)
 
     def build(self) -> None:
         with ui.element("section").classes("lv-card lv-reading-card"):
@@ -157,7 +158,7 @@ class _Panel:
             self._allow(await act.read(sheets.head, self.head.id))
             await self.refresh()
 
-    async def refresh(self) -> None:
+    async def _refresh(self) -> None:
         listed = _own(await act.read(files.listing, self.head.id))
         if listed != self.listed:
             self.listed = listed

@@ -29,6 +29,7 @@ class _Panel:
     def __init__(self, head: FilingHead, on_change: Callable[[], Awaitable[None]]) -> None:
         self.head, self.on_change = head, on_change
         self.waiting_for_code: StampCheck | None = None
+        self.look_again = act.in_turn(self._look_again)
 
     def build(self) -> None:
         with ui.element("section").classes("lv-card lv-reading-card") as card:
@@ -146,7 +147,7 @@ class _Panel:
         if isinstance(event, events.FilingChanged) or self.head.validated:
             await self.look_again()
 
-    async def look_again(self) -> None:
+    async def _look_again(self) -> None:
         head = await act.read(sheets.head, self.head.id)
         if head != self.head:
             self.head = head

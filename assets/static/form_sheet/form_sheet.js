@@ -472,6 +472,7 @@ class Controller {
     this.model.load(this.full);
     this.model.setPending(this.outbox.items);
     this.#everything();
+    if (this.outbox.failure) this.outbox.replay(); // what stood in the way is over, signed in again say
   }
 
   showFailure(result) {
