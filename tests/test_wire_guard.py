@@ -370,7 +370,7 @@ async def test_changing_the_password_closes_the_pages_of_other_sign_ins_and_not_
         await here.emit(button, "click", {})
         await asyncio.wait_for(leaving, 10)
         await asyncio.wait_for(there.closed.wait(), 1.5)
-        assert not here.closed.is_set()
+        assert not here.closed.is_set(), (here.ended_by, here.received[-3:])
 
 
 # --- uploads and bodies -----------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ class WirePage:
         self.elements: dict[str, Any] = {}
         self.received: list[Message] = []
         self.closed = asyncio.Event()
+        self.ended_by = ""  # what the server's last frame was
         self._waiting: list[tuple[Callable[[Message], bool], asyncio.Future[Any]]] = []
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -124,6 +125,7 @@ class WirePage:
         assert self._socket
         async for frame in self._socket:
             if frame.type is not aiohttp.WSMsgType.TEXT:
+                self.ended_by = f"{frame}"
                 break
             text = frame.data
             if text == "2":
@@ -139,6 +141,7 @@ class WirePage:
             elif text.startswith("42"):
                 kind, payload = (*json.loads(text[2:]), None)[:2]
                 self._deliver((kind, payload))
+        self.ended_by = self.ended_by or f"close code {self._socket.close_code}, {self._socket.exception()!r}"
         self.closed.set()
         if not connected.done():
             connected.set_exception(ConnectionResetError())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,7 @@ class House:
         log = (self.data_dir.parent / "server.log").open("ab")
         self.process = subprocess.Popen([sys.executable, "main.py"], cwd=ROOT, env=self.env, stdout=log, stderr=log)
         log.close()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             try:
                 with urllib.request.urlopen(f"{self.base}/healthz", timeout=2) as answer:
@@ -54,6 +56,16 @@ class House:
             self.process.terminate()
             self.process.wait(timeout=30)
             self.process = None
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """The application stands still (停顿): what is done inside reaches it afterwards, all at once."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def account(self, role: str, place: str = "") -> dict[str, str]:
         """The first account of this role whose place contains these words."""

@@ -83,8 +83,9 @@ def test_an_idle_sheet_is_covered_and_what_was_typed_is_saved_after_signing_in_a
     page = visit(account)
     open_sheet(page)
     address = page.url
-    clock.advance(31)
-    type_figure(page, "60123")  # at the very moment, or after the layer came: then the sheet is out of reach
+    with house.silent():
+        clock.advance(31)
+        type_figure(page, "60123")
     expect(page.get_by_role("dialog", name=LAYER)).to_be_visible()
     backdrop = page.locator(".lv-again .q-dialog__backdrop")
     expect(backdrop).to_have_css("opacity", "1")  # nothing of the figures is seen behind it
@@ -110,8 +111,9 @@ def test_who_reloads_instead_comes_back_to_the_very_page_with_what_was_typed(
     page.on("dialog", lambda dialog: dialog.accept())  # 有内容没有保存
     open_sheet(page)
     address = page.url
-    clock.advance(31)
-    type_figure(page, "61234")
+    with house.silent():
+        clock.advance(31)
+        type_figure(page, "61234")
     expect(page.get_by_role("dialog", name=LAYER)).to_be_visible()
     page.reload()
     expect(page).to_have_url(re.compile(r"/login\?next="))
