@@ -55,6 +55,14 @@ class House:
             self.lock.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Marker:
+    """What the file ``demo`` says of the data beside it (演示标记)."""
+
+    clock_starts: datetime
+    finished: bool
+
+
 def open_house(settings: Settings, *, serving: bool = True, tell: Callable[[str], object] = lambda _: None) -> House:
     """Open the data directory: alone if ``serving``, the tables brought up to date, a demo written on the first start.
     Raises :class:`CannotStart`."""
@@ -90,7 +98,7 @@ def _opened(settings: Settings, serving: bool, lock: IO[str] | None, tell: Calla
         notes: tuple[str, ...] = ()
         if serving:
             settings, notes = _first_start(settings, database, tell)
-        _set_clock(settings, database)
+        _set_clock(settings, database, serving)
         return House(settings, database, notes, lock, backup_plan.Watch(database, settings) if serving else None)
     except BaseException:
         database.close()
@@ -155,10 +163,24 @@ def _mark(settings: Settings, seed: int, *, finished: bool) -> None:
     beside.replace(settings.data_dir / MARKER)
 
 
+def _marker(settings: Settings) -> _Marker | None:
+    path = settings.data_dir / MARKER
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        return _Marker(datetime.fromisoformat(said["clock_starts"]), bool(said["finished"]))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError):
+        raise CannotStart(
+            f"演示标记文件 {path} 的内容无法识别，可能被改动或已损坏。"
+            "请从备份中取回这个文件；不需要这些演示数据的，请换一个空的数据目录（LVCE_DATA_DIR）。"
+        ) from None
+
+
 def _clear_unfinished_demo(settings: Settings) -> None:
     """A first start that was cut off while it wrote the demo: nobody has used those data, begin again."""
-    marker = settings.data_dir / MARKER
-    if not marker.exists() or json.loads(marker.read_text(encoding="utf-8"))["finished"]:
+    marker = _marker(settings)
+    if marker is None or marker.finished:
         return
     path = backup.sqlite_path(settings.database_url)
     if not settings.database_url.startswith("sqlite") or path.parent != settings.data_dir:
@@ -169,7 +191,7 @@ def _clear_unfinished_demo(settings: Settings) -> None:
         path.with_name(path.name + end).unlink(missing_ok=True)
     shutil.rmtree(settings.files_dir)
     settings.files_dir.mkdir()
-    marker.unlink()
+    (settings.data_dir / MARKER).unlink()
 
 
 def create_admin(database: Database, username: str, password: str) -> int:
@@ -202,13 +224,21 @@ def _load_regions(s: Session) -> None:
         )
 
 
-def _set_clock(settings: Settings, database: Database) -> None:
+def _set_clock(settings: Settings, database: Database, serving: bool) -> None:
     """The demo's time runs from where it was left, whatever the year outside is (演示时钟)."""
-    marker = settings.data_dir / MARKER
-    if not marker.exists():
+    marker = _marker(settings)
+    if marker is None:
         return
-    starts = datetime.fromisoformat(json.loads(marker.read_text(encoding="utf-8"))["clock_starts"])
-    clock.shift(max(starts, database.read(_latest) + timedelta(seconds=1)))
+    latest = marker.clock_starts
+    try:
+        latest = max(latest, database.read(_latest) + timedelta(seconds=1))
+    except (ValueError, TypeError):  # a command goes on: 核对审计日志 and 体检 are there to find where
+        if serving:
+            raise CannotStart(
+                "演示数据中有无法识别的日期（审计日志、填报或登录记录被改动或已损坏），不能确定演示时间，没有启动。"
+                "请运行 python main.py verify-audit 和 python main.py doctor 查找；用备份恢复，或换一个空的数据目录（LVCE_DATA_DIR）。"
+            ) from None
+    clock.shift(latest)
 
 
 def _latest(s: Session) -> datetime:

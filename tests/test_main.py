@@ -430,6 +430,28 @@ def test_tampering_with_the_audit_log_is_found(run: Said, demo_copy: Path) -> No
     assert "第 100 条" in out
 
 
+def test_a_demo_with_a_date_that_is_none_is_not_served_and_the_commands_find_it(run: Said, demo_copy: Path) -> None:
+    with contextlib.closing(sqlite3.connect(demo_copy / "lvce.sqlite3")) as raw:
+        raw.execute("DROP TRIGGER audit_line_no_update")
+        raw.execute("UPDATE audit_line SET at = '昨天' WHERE id = 100")
+        raw.commit()
+    code, out, err = run(demo_copy, "verify-audit")
+    assert (code, err) == (1, "") and "第 100 条" in out
+    code, out, err = run(demo_copy, "doctor")
+    assert (code, err) == (1, "") and "[问题] 审计日志：" in out
+    with at_home(demo_copy), pytest.raises(CannotStart, match=r"无法识别的日期.*verify-audit.*LVCE_DATA_DIR"):
+        open_house(settings.from_env())
+
+
+@pytest.mark.parametrize("words", ["", "[]", '{"clock_starts": "昨天", "finished": true}'])
+def test_a_mark_of_a_demo_that_says_nothing_is_named(run: Said, demo_copy: Path, words: str) -> None:
+    (demo_copy / "demo").write_text(words, encoding="utf-8")
+    code, _, err = run(demo_copy, "doctor")
+    assert code == 1 and f"演示标记文件 {demo_copy / 'demo'} 的内容无法识别" in err
+    with at_home(demo_copy), pytest.raises(CannotStart, match="无法识别"):
+        open_house(settings.from_env())
+
+
 def test_the_doctor_names_what_is_ill(run: Said, demo_copy: Path) -> None:
     next(p for p in (demo_copy / "files").rglob("*") if p.is_file()).unlink()
     with contextlib.closing(sqlite3.connect(demo_copy / "lvce.sqlite3")) as raw:
