@@ -95,8 +95,8 @@ def back_up(settings: Settings, place: Path) -> Outcome:
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial.mkdir(mode=0o700)
-    revision, digests = (_copy_sqlite if sqlite else _dump_rows)(settings, partial)
-    count = _copy_files(settings.files_dir, partial / FILES)
+    revision, digests, registered = (_copy_sqlite if sqlite else _dump_rows)(settings, partial)
+    count = _copy_files(settings.files_dir, partial / FILES, registered)
     listed = {str(p.relative_to(partial)): _described(p) for p in sorted(partial.rglob("*")) if p.is_file()}
     rows_digest = _over(digests)
     manifest = {
@@ -201,7 +201,8 @@ def sqlite_path(url: str) -> Path:
 # --- making one -----------------------------------------------------------------------------------------------------
 
 
-Copied = tuple[str | None, dict[str, dict[str, Any]]]  # revision of the tables; table → rows and SHA-256
+# Revision of the tables; table → rows and SHA-256; names of the files that the rows speak of.
+Copied = tuple[str | None, dict[str, dict[str, Any]], frozenset[str]]
 
 
 def _copy_sqlite(settings: Settings, place: Path) -> Copied:
@@ -216,11 +217,11 @@ def _copy_sqlite(settings: Settings, place: Path) -> Copied:
     engine = make_engine(f"sqlite:///{place / DATABASE}", readonly=True)
     try:
         with engine.connect() as connection:
-            revision, digests = _revision(connection), table_digests(connection)
+            copied = _revision(connection), table_digests(connection), _registered(connection)
     finally:
         engine.dispose()
     _settle(place / DATABASE)
-    return revision, digests
+    return copied
 
 
 def _settle(path: Path) -> None:
@@ -240,7 +241,7 @@ def _dump_rows(settings: Settings, place: Path) -> Copied:
     engine = make_engine(settings.database_url, readonly=True)  # the writing one would make writers wait
     try:
         with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            revision = _revision(connection)
+            revision, registered = _revision(connection), _registered(connection)
             for table in _tables(connection):
                 digest, count = hashlib.sha256(), 0
                 with (place / ROWS / f"{table.name}.jsonl").open("w", encoding="utf-8", newline="\n") as target:
@@ -251,17 +252,33 @@ def _dump_rows(settings: Settings, place: Path) -> Copied:
                 found[table.name] = {"rows": count, "sha256": digest.hexdigest()}
     finally:
         engine.dispose()
-    return revision, found
+    return revision, found, registered
 
 
-def _copy_files(source: Path, target: Path) -> int:
+def _registered(connection: Connection) -> frozenset[str]:
+    if not inspect(connection).has_table("stored_file"):
+        return frozenset()
+    return frozenset(connection.exec_driver_sql("SELECT stored_name FROM stored_file").scalars())
+
+
+def _copy_files(source: Path, target: Path, registered: frozenset[str]) -> int:
+    """Every file that is there. An upload that was refused meanwhile, or a stray one, may vanish; what has a row may not."""
     target.mkdir()
     count = 0
     for path in sorted(source.rglob("*")):
         if path.is_file() and path.suffix != ".part":
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                if path.name in registered:
+                    raise BackupError(
+                        f"附件 {path.relative_to(source.parent)} 不能读取（{cause_of(error)}），没有备份。"
+                        "请运行 python main.py doctor --thorough 查明是哪份表的附件，从以前的备份中取回后再备份。"
+                    ) from error
+                continue
             copy = target / path.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
+            copy.write_bytes(content)
             count += 1
     marker = source.parent / "demo"
     if marker.is_file():
@@ -355,12 +372,20 @@ def _need_empty(settings: Settings) -> None:
 
 
 def _need_space(settings: Settings, place: Path) -> None:
-    size = sum(p.stat().st_size for p in settings.files_dir.rglob("*") if p.is_file())
+    size = sum(_size(path) for path in settings.files_dir.rglob("*"))
     if settings.database_url.startswith("sqlite"):
         size += sqlite_path(settings.database_url).stat().st_size
     above = next(p for p in (place, *place.parents) if p.exists())
     if shutil.disk_usage(above).free < size * 1.1:
         raise BackupError(f"磁盘空间不足：备份约需 {size // MB + 1} MB。请清理备份目录所在磁盘，或换一块磁盘。")
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 for a file that is gone since it was listed."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _flush(path: Path) -> None:

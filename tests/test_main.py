@@ -186,6 +186,35 @@ def test_a_backup_brings_every_row_and_file_to_another_home(run: Said, demo_copy
         assert settings.from_env().demo, "a demo stays a demo"
 
 
+@pytest.mark.parametrize("belongs", [False, True])
+def test_a_file_that_vanishes_while_it_is_copied_fails_a_backup_only_if_a_row_speaks_of_it(
+    run: Said, demo_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, belongs: bool
+) -> None:
+    known = sorted(p for p in (demo_copy / "files").rglob("*") if p.is_file())
+    victim = known[-1] if belongs else known[-1].with_name("f" * 32)
+    victim.touch()
+    real = Path.read_bytes
+
+    def vanishing(path: Path) -> bytes:
+        if path == victim:
+            path.unlink()  # between the list and the copy
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", vanishing)
+    code, out, err = run(demo_copy, "backup", str(tmp_path / "saved"))
+    assert not victim.exists()
+    if belongs:
+        assert code == 1 and f"附件 {victim.relative_to(demo_copy)} 不能读取（路径不存在），没有备份。" in err
+        assert not (tmp_path / "saved").exists()
+    else:
+        assert (code, err) == (0, "") and f"{len(known)} 个附件" in out
+        assert run(tmp_path / "elsewhere", "restore", str(tmp_path / "saved"))[0] == 0
+
+
+def test_a_file_that_vanishes_while_the_space_is_counted_is_passed_over(tmp_path: Path) -> None:
+    assert backup._size(tmp_path / "gone") == 0
+
+
 @pytest.mark.slow
 def test_the_drill_a_backup_under_writing_comes_back_elsewhere_whole_and_well(
     run: Said, demo_copy: Path, tmp_path: Path
