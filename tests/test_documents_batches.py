@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -12,6 +13,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import openpyxl
 import pytest
@@ -180,6 +182,56 @@ def test_a_zip_that_waits_for_its_first_form_is_cancelled_too(
     assert asked.wait(30)
     desk.cancel(OWNER, view.id)
     assert told.wait().stage == "cancelled"
+    assert list((tmp_path / "batches").iterdir()) == []
+
+
+def test_a_summary_asks_for_no_further_row_once_it_is_cancelled(desk: Batches, tmp_path: Path) -> None:
+    told, asked, taken = Waiter(), Event(), []
+
+    def endless() -> Iterator[batches.Row]:
+        assert asked.wait(30)
+        while True:
+            taken.append(1)
+            if len(taken) == 3:
+                desk.cancel(OWNER, view.id)
+            yield ("广州某厂", Decimal("12.50"), "")
+
+    def work(ticket: Ticket) -> None:
+        batches.summary(ticket, "汇总", HEADS, (10, 10, 10), endless(), 20_000)
+
+    view = desk.start(OWNER, "导出", "a.csv", work, told)
+    asked.set()
+    assert told.wait().stage == "cancelled"
+    assert len(taken) == 3
+    assert list((tmp_path / "batches").iterdir()) == []
+
+
+def test_a_summary_whose_child_says_nothing_more_is_cancelled_too(
+    desk: Batches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It packs the workbook, say; here it waits for what never comes."""
+    told, at_work, real = Waiter(), Event(), subprocess.Popen
+    children: list[subprocess.Popen[str]] = []
+
+    def silent(command: list[str], **options: Any) -> subprocess.Popen[str]:
+        waits = "import sys; print(500, flush=True); sys.stdin.read()"
+        children.append(real([command[0], "-c", waits], stdin=subprocess.PIPE, **options))
+        return children[-1]
+
+    def step(ticket: Ticket, done: int) -> None:
+        assert done == 3
+        at_work.set()
+
+    def work(ticket: Ticket) -> None:
+        batches.summary(ticket, "汇总", HEADS, (10, 10, 10), [("广州某厂", None, "")] * 3, 3)
+
+    monkeypatch.setattr(batches.subprocess, "Popen", silent)
+    monkeypatch.setattr(Ticket, "step", step)
+    view = desk.start(OWNER, "导出", "a.xlsx", work, told)
+    assert at_work.wait(30)
+    desk.cancel(OWNER, view.id)
+    assert told.wait().stage == "cancelled"
+    assert children[0].returncode not in (0, None)
     assert list((tmp_path / "batches").iterdir()) == []
 
 

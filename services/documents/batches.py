@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from services import clock
 from services.documents.child import ROOT, receive
@@ -33,7 +33,7 @@ from services.errors import NotFound, Refusal
 AT_ONCE = 2
 KEPT = timedelta(hours=24)
 MOST_WAITING = 4  # of one person
-LOOK = 0.2  # seconds between two looks whether a form is printed, or no longer wanted
+LOOK = 0.2  # seconds between two looks whether a child has answered, or is no longer wanted
 _ZIP_TIME = (2025, 1, 1, 0, 0, 0)  # of every entry: the same forms give the same zip
 _SLIP = ".slip"
 _INTERRUPTED = "系统在导出过程中重新启动，导出中断，没有生成文件。请重新导出。"
@@ -42,6 +42,7 @@ _NOT_WRITTEN = "磁盘空间不足或无法写入，导出没有完成。请联�
 
 Stage = Literal["waiting", "running", "ready", "failed", "cancelled"]
 Row = Sequence[str | Decimal | None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +311,7 @@ def forms_zip(ticket: Ticket, snapshots: Iterable[FilingSnapshot], total: int, *
         def collect() -> None:
             nonlocal done
             name, form = waiting.popleft()
-            target.writestr(zipfile.ZipInfo(name, date_time=_ZIP_TIME), _printed(form, ticket))
+            target.writestr(zipfile.ZipInfo(name, date_time=_ZIP_TIME), _answered(form, ticket))
             done += 1
             ticket.step(done)
 
@@ -331,15 +332,17 @@ def summary(
     spool, target = ticket.path.with_suffix(".spool"), ticket.path.with_suffix(suffix)
     try:
         with spool.open("w", encoding="utf-8") as lines:
-            for number, line in enumerate(_spooled([title, list(heads), list(widths)], rows)):
+            for line in _spooled([title, list(heads), list(widths)], rows):
                 lines.write(line)
-                if number % 500 == 0:
-                    ticket.step(0)
+                ticket.go_on()
         command = [sys.executable, "-m", "services.documents.summary", str(spool), str(target)]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        with (
+            subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child,
+            ThreadPoolExecutor(1, thread_name_prefix="summary") as reader,
+        ):
             assert child.stdout is not None
             try:
-                for line in child.stdout:
+                while line := _answered(reader.submit(child.stdout.readline), ticket):
                     ticket.step(min(int(line), total))
             except BaseException:
                 child.kill()
@@ -352,11 +355,11 @@ def summary(
         target.unlink(missing_ok=True)
 
 
-def _printed(form: Future[bytes], ticket: Ticket) -> bytes:
-    """The form once it is printed, as long as it is wanted."""
+def _answered(asked: Future[T], ticket: Ticket) -> T:
+    """What a child answers, as long as it is wanted."""
     while True:
         with suppress(TimeoutError):
-            return form.result(timeout=LOOK)
+            return asked.result(timeout=LOOK)
         ticket.go_on()
 
 
