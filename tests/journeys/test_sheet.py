@@ -406,6 +406,33 @@ def test_a_figure_typed_while_the_pop_up_is_open_is_not_lost(sheets: Any, harnes
     expect(sheet.page.locator(POPUP)).to_be_visible()
 
 
+# How many of these cells the pop-up covers, and whether it covers the current one.
+COVERED = """(addresses) => {
+  const a = document.querySelector('[data-dialog="findings"]').getBoundingClientRect();
+  const cells = [...addresses.map((one) => document.querySelector(`[data-address="${one}"]`)), document.querySelector(".lvs-current")];
+  return cells.map((cell) => cell.getBoundingClientRect())
+    .filter((b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom).length;
+}"""
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (1920, 1080)], ids=lambda size: f"{size[0]}")
+@pytest.mark.parametrize("key", ["Enter", "Tab"])
+def test_the_pop_up_leaves_the_figure_just_typed_and_the_next_cell_in_sight(
+    sheets: Any, size: tuple[int, int], key: str
+) -> None:
+    sheet = sheets(size=size)
+    typed = f"gross_output:{Y2}"
+    sheet.cell(typed).click()
+    sheet.type("1")
+    sheet.press(key)
+    expect(sheet.page.locator(POPUP)).to_be_focused()
+    assert sheet.page.evaluate(COVERED, [typed]) == 0
+    for way in ("ArrowDown", "ArrowLeft", "ArrowDown", "ArrowRight", "ArrowRight"):  # and the person goes on under it
+        sheet.press(way)
+        sheet.page.wait_for_function(f"() => ({COVERED})([]) === 0")
+    expect(sheet.page.locator(POPUP)).to_be_visible()
+
+
 # Once the pop-up has followed its cell.
 APART = """() => {
   const [a, b] = [".lvs-notice", ".lvs-dialog"].map((name) => document.querySelector(name).getBoundingClientRect());

@@ -52,7 +52,7 @@ export class Combo {
       this.list.showPopover?.();
     }
     this.list.style.minWidth = `${this.input.getBoundingClientRect().width}px`;
-    placeBeside(this.list, this.input, 2);
+    placeBeside(this.list, this.input, { gap: 2 });
     this.input.setAttribute("aria-expanded", "true");
     this.input.setAttribute("aria-controls", this.list.id);
     this.#mark();

@@ -1,6 +1,6 @@
 // What floats over the sheet, one at a time: the official pop-ups (数值超出范围警告, 数值规则警告), questions, conflicts, the failure list.
 
-import { h, levelChip, placeBeside, uniqueId } from "./dom.js";
+import { h, levelChip, overlap, placeBeside, uniqueId } from "./dom.js";
 
 export class Dialogs {
   constructor(ctl) {
@@ -38,10 +38,8 @@ export class Dialogs {
     this.ctl.hover(null);
     this.ctl.layer.append(box);
     box.showPopover?.();
-    const anchor = spec.anchor?.();
-    placeBeside(box, anchor);
     this.open = { spec, box };
-    this.ctl.keepApart();
+    this.reposition();
     // Whoever is already typing the next figure is not interrupted; the dialog waits beside the cell.
     if (!this.ctl.typing()) box.focus({ preventScroll: true });
     this.ctl.announce(`${spec.title}。${spec.words ?? ""}`);
@@ -54,8 +52,15 @@ export class Dialogs {
 
   reposition() {
     if (!this.open) return;
-    placeBeside(this.open.box, this.open.spec.anchor?.());
+    const { box, spec } = this.open;
+    const clear = [...(spec.cells ?? []), this.ctl.here].map((address) => this.ctl.elementOf(address));
+    placeBeside(box, spec.anchor?.(), { clear });
     this.ctl.keepApart();
+  }
+
+  /** Out of the way of the cell where the person has gone on to; where it covers nothing it stays. */
+  makeRoom(cell) {
+    if (this.open && cell && overlap(this.open.box, cell)) this.reposition();
   }
 
   close(act) {
@@ -99,9 +104,10 @@ export class Dialogs {
   }
 }
 
-/** The official pop-up for the warnings of one action, beside the cell of `newest`. */
-export function findingsDialog(ctl, findings, newest = findings[0]) {
+/** The official pop-up for the warnings of one action, beside the cell `at`; it leaves that, the finding's other cells and what was `typed` in sight. */
+export function findingsDialog(ctl, findings, at = findings[0]?.cells[0], typed = at) {
   const { model } = ctl;
+  const cells = [at, typed, ...(findings.find((finding) => finding.cells.includes(at))?.cells ?? [])];
   const shown = findings.filter((finding) => finding.state === "open");
   const titles = [...new Set(shown.map((finding) => finding.title))];
   const answers = new Map();
@@ -131,12 +137,12 @@ export function findingsDialog(ctl, findings, newest = findings[0]) {
   };
   return {
     kind: "findings", findings: shown, title: titles[0] + (shown.length > 1 ? `（${shown.length} 条）` : ""), body, words: shown.map((finding) => finding.message).join(" "),
-    anchor: () => ctl.elementOf(newest?.cells[0]), dismiss: keep,
-    buttons: [["返回修改", () => ctl.jump(newest?.cells[0], { edit: true })], ["数据无误，继续填报", keep, true]],
+    at, typed, cells, anchor: () => ctl.elementOf(at), dismiss: keep,
+    buttons: [["返回修改", () => ctl.jump(at, { edit: true })], ["数据无误，继续填报", keep, true]],
     merge: (more) => {
       const ids = new Set(more.findings.map((finding) => finding.id));
       const still = shown.filter((finding) => !ids.has(finding.id) && model.findings.get(finding.id)?.state === "open");
-      return findingsDialog(ctl, [...still, ...more.findings], more.findings[0]);
+      return findingsDialog(ctl, [...still, ...more.findings], more.at, more.typed);
     },
   };
 }

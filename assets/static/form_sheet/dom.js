@@ -39,31 +39,34 @@ export function levelChip(level, extra = "") {
   );
 }
 
-/** Put a floating box beside a cell: under it, above it, else to its right or left; always inside the window. */
-export function placeBeside(box, anchor, gap = 6) {
+/**
+ * Put a floating box beside a cell: under it, above it, to its right or left, always inside the window; the first place
+ * where it covers least of the cell and of what else is to stay `clear`.
+ */
+export function placeBeside(box, anchor, { gap = 6, clear = [] } = {}) {
   const room = { width: document.documentElement.clientWidth, height: window.innerHeight };
-  const size = box.getBoundingClientRect();
+  const { width, height } = box.getBoundingClientRect();
   const keep = (value, most) => Math.max(8, Math.min(value, most - 8));
-  let left = (room.width - size.width) / 2;
-  let top = (room.height - size.height) / 3;
+  let places = [[(room.width - width) / 2, (room.height - height) / 3]];
   if (anchor?.isConnected) {
     const at = anchor.getBoundingClientRect();
-    left = at.left;
-    if (at.bottom + gap + size.height + 8 <= room.height) top = at.bottom + gap;
-    else if (at.top - gap - size.height >= 8) top = at.top - gap - size.height;
-    else {
-      top = at.top - 40;
-      left = at.right + gap + size.width + 8 <= room.width ? at.right + gap : at.left - gap - size.width;
-    }
+    const beside = at.top - 40;
+    places = [[at.left, at.bottom + gap], [at.left, at.top - gap - height], [at.right + gap, beside], [at.left - gap - width, beside]];
   }
-  box.style.left = `${keep(left, room.width - size.width)}px`;
-  box.style.top = `${keep(top, room.height - size.height)}px`;
+  const boxes = [...new Set([anchor, ...clear])].filter((one) => one?.isConnected).map((one) => one.getBoundingClientRect());
+  const covered = ([left, top]) => boxes.filter((one) => meet(one, { left, top, right: left + width, bottom: top + height })).length;
+  const inside = places.map(([left, top]) => [keep(left, room.width - width), keep(top, room.height - height)]);
+  const [left, top] = inside.reduce((best, place) => (covered(place) < covered(best) ? place : best));
+  box.style.left = `${left}px`;
+  box.style.top = `${top}px`;
 }
+
+const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
 /** Whether two boxes on the page cover each other in part. */
 export function overlap(one, other) {
   const [a, b] = [one.getBoundingClientRect(), other.getBoundingClientRect()];
-  return a.width > 0 && a.height > 0 && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  return a.width > 0 && a.height > 0 && meet(a, b);
 }
 
 /** True while the key event belongs to an input method (拼音 …) that has not finished. */

@@ -446,7 +446,9 @@ class Controller {
     if (refused.size) this.#tellRefused(refused, (flight?.count ?? 0) - Object.keys(patch.refused ?? {}).length, flight?.source ?? "typed");
     if (this.model.readonly) return;
     const found = (patch.found ?? []).filter((finding) => finding.level === "warning" && finding.popup !== false && finding.state === "open");
-    if (found.length) this.dialogs.show(findingsDialog(this, found));
+    if (!found.length) return;
+    const typed = flight?.action.changes.map(({ a }) => a) ?? [];
+    this.dialogs.show(findingsDialog(this, found, typed.find((a) => found.some(({ cells }) => cells.includes(a))), typed[0]));
   }
 
   #tellRefused(refused, taken, source) {
@@ -587,6 +589,7 @@ class Controller {
     this.at = { row, column };
     this.toggleBar(false);
     this.#describe(address);
+    this.dialogs.makeRoom(this.elementOf(address));
   }
 
   /** The line under the sheet: place, formula, guidance, findings of the current cell in full. */
@@ -643,7 +646,7 @@ class Controller {
       this.tip = h("div", { class: "lvs-tip", role: "tooltip", popover: "manual" }, ...lines);
       this.layer.append(this.tip);
       this.tip.showPopover?.();
-      placeBeside(this.tip, cell, 4);
+      placeBeside(this.tip, cell, { gap: 4 });
     }, 350);
   }
 
