@@ -194,6 +194,19 @@ async def test_ticking_the_checklist_is_kept_with_who_did_it(house: Database, sq
         await until(lambda: house.read(lambda s: len(s.exec(select(ChecklistMark)).all())) == 1)
         await user.should_see("已勾选 1 项", retries=20)
         await user.should_see("吴倩")
+        assert seen(user, ui.checkbox)[0] is first and first.value, "drawn once: the focus stays where it was"
+        first.value = False
+        await until(lambda: house.read(lambda s: not s.exec(select(ChecklistMark)).one().done))
+        await until(lambda: not any("吴倩" in e.text for e in seen(user, ui.label) if "lv-tick-by" in e.classes))
+
+
+async def test_a_tick_that_is_refused_is_not_shown(house: Database, sqlite_world: World, filing: int) -> None:
+    async with at(f"/filing/{filing}/review", sqlite_world.county) as user:
+        first = seen(user, ui.checkbox)[0]
+        house.write(lambda s: setattr(s.get_one(Filing, filing), "status", FilingStatus.DRAFT))
+        first.value = True
+        await until(lambda: not first.value)
+        assert house.read(lambda s: s.exec(select(ChecklistMark)).all()) == []
 
 
 # --- questions ----------------------------------------------------------------------------------------------------------

@@ -18,10 +18,11 @@ from services.filings import versions
 from services.filings.views import Difference, FilingHead, FindingView, SheetView
 from services.reviews import desk, opinions
 from services.reviews.peers import HIGH
-from services.reviews.views import CheckView, Flag, FocusRow, FocusView, PeerView, ReviewView
+from services.reviews.views import Flag, FocusRow, FocusView, PeerView, ReviewView
 from ui import act, shell, words
 from ui.widgets import chips, dialogs, filing_files, notices, questions, stamp_panel
 from ui.widgets.assessments import Assessments
+from ui.widgets.checklist import Checklist
 from ui.widgets.chips import chip
 from ui.widgets.decision import Decision
 from ui.widgets.differences import Differences
@@ -87,6 +88,8 @@ class _Review:
         self.ready = False
         self.wanted = ""  # the cell to go to once the sheet is drawn
         self.stale = ""
+        self.outline: object = None
+        self.checklists: dict[str, tuple[Checklist, ui.label]] = {}
         self.reload = act.in_turn(self._reload)
 
     def status(self) -> None:
@@ -173,14 +176,21 @@ class _Review:
     def draw(self) -> None:
         """Everything but the sheet and what is being typed, as the service tells it now."""
         view = self.view
-        for part in (self.status_box, self.top, self.points, self.stamp, self.timeline):
+        for part in (self.status_box, self.top, self.stamp, self.timeline):
             part.clear()
         with self.status_box:
             chips.status(view.head)
         with self.top:
             self.draw_top()
-        with self.points:
-            self.draw_points()
+        if self.outline != (outline := self._outline()):
+            self.outline = outline
+            self.points.clear()
+            with self.points:
+                self.draw_points()
+        for focus in view.focuses:
+            checklist, counted = self.checklists[focus.key]
+            checklist.show(focus.items)
+            counted.set_text(f"清单 {sum(item.done for item in focus.items)}/{len(focus.items)}")
         with self.stamp:
             _stamp(view)
         with self.timeline:
@@ -252,18 +262,17 @@ class _Review:
             else:
                 ui.label("没有发现需要特别注意的情况。").classes("lv-muted")
         for focus in view.focuses:
-            done = sum(item.done for item in focus.items)
             with shell.card() as card:
                 card.props(f"data-focus={focus.key}")
                 with ui.element("div").classes("lv-card-head"):
                     ui.label(focus.title).classes("lv-card-title").props("role=heading aria-level=2")
-                    ui.label(f"清单 {done}/{len(focus.items)}").classes("lv-muted")
+                    counted = ui.label().classes("lv-muted")
                 if focus.key == "figures":
                     self.draw_findings("保留的警告及说明", view.kept)
                     self.draw_findings("仅供审核人员查看的提示", view.for_reviewers)
                     self.draw_jumps(view.jumps)
                     self.draw_peers(view.peers)
-                self.draw_checklist(focus.items)
+                self.checklists[focus.key] = (Checklist(focus.items, self.tick if self._can_check() else None), counted)
                 self.draw_rows(focus)
 
     def draw_flags(self, flags: Sequence[Flag]) -> None:
@@ -353,21 +362,17 @@ class _Review:
                     with ui.element("td").classes("lv-muted"):
                         ui.label(row.unit)
 
-    def draw_checklist(self, items: Sequence[CheckView]) -> None:
-        check = next((a for a in self.view.head.actions if a.action is Action.CHECK), None)
-        open_now = check is not None and check.enabled and not self.stale
-        with ui.element("ul").classes("lv-checklist").props('aria-label="审核清单"'):
-            for item in items:
-                with ui.element("li"):
-                    if open_now:
-                        tick = ui.checkbox(item.text, value=item.done)
-                        tick.on_value_change(lambda e, key=item.key: self.tick(key, bool(e.value)))
-                    else:
-                        with ui.element("div").classes("lv-tick-line"):
-                            ui.icon("check_box" if item.done else "check_box_outline_blank").props("aria-hidden=true")
-                            ui.label(("已核对：" if item.done else "") + item.text)
-                    if item.done and item.by:
-                        ui.label(f"{item.by}　{words.moment(item.at)}").classes("lv-muted lv-tick-by")
+    def _can_check(self) -> bool:
+        return not self.stale and any(a.action is Action.CHECK and a.enabled for a in self.view.head.actions)
+
+    def _outline(self) -> object:
+        """What the points show besides their ticks; while it is the same only the ticks are painted anew."""
+        view = self.view
+        focuses = tuple((f.key, f.title, tuple(i.key for i in f.items), f.rows) for f in view.focuses)
+        # Ticks that may only be read are words, not boxes: they are drawn with the rest.
+        ticks = () if self._can_check() else tuple(i.done for f in view.focuses for i in f.items)
+        kept = (view.flags, view.kept, view.for_reviewers, view.jumps, view.peers)
+        return (*kept, focuses, ticks, self._can_check(), bool(self.stale))
 
     # --- what is done ---------------------------------------------------------------------------------------------------
 
