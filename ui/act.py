@@ -463,7 +463,10 @@ def on_return(callback: Callable[[], Any]) -> None:
 
 
 def _hop(event: events.Event) -> None:
-    """From the writer's thread to the event loop."""
+    """From the writer's thread to the event loop, unless nobody there would hear it: most cells have one page that shows them,
+    which has the answer."""
+    if isinstance(event, events.CellsChanged) and not _watchers(event):
+        return
     loop = _house.loop if _house else None
     if loop is not None and not loop.is_closed():
         with suppress(RuntimeError):  # the loop closes while the last commits are told

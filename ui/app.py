@@ -14,8 +14,10 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from nicegui import app
+from nicegui.server import Server
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from services.db import Database
 from services.documents import fonts
@@ -55,6 +57,7 @@ def create(database: Database, settings: Settings) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _broken)
+    app.on_startup(_speak)
     app.on_startup(_tune)
     app.on_startup(_warm)
 
@@ -79,6 +82,13 @@ def run_options(settings: Settings) -> dict[str, Any]:
         "ws_max_size": guard.SOCKET_FRAME,
         "ws_per_message_deflate": False,  # a short frame could be a long one
     }
+
+
+def _speak() -> None:
+    """NiceGUI asks for wsproto, which is all Python: a fifth of the event loop's work. The other engine reads frames in C."""
+    server = getattr(Server, "instance", None)
+    if server is not None:  # a test's pages have none
+        server.config.ws_protocol_class = WebSocketsSansIOProtocol
 
 
 def _tune() -> None:

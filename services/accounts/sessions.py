@@ -39,6 +39,7 @@ LONGEST = timedelta(hours=12)
 FRESH = timedelta(seconds=15)  # how long an answer from memory is good without asking the database again
 AGING = FRESH / 2  # from then on it is asked again, for everybody at once, while memory still answers
 AT_ONCE = 100  # sign-ins in one such question
+PAUSE = 0.25  # seconds before asking: whoever's event brought it up is answered first
 SEEN_EVERY = timedelta(minutes=1)  # how exactly the database knows when somebody was last active
 
 TICKET = timedelta(minutes=5)  # between the password and the 动态口令
@@ -444,6 +445,7 @@ def _ask_ahead(db: Database, token: str) -> None:
 
 async def _ask_about_all(db: Database, memory: _Memory) -> None:
     try:
+        await asyncio.sleep(PAUSE)
         waiting = [key for key, known in memory.known.items() if _is_aging(known) and known.seen_at > known.checked_at]
         for start in range(0, len(waiting), AT_ONCE):
             keys = waiting[start : start + AT_ONCE]

@@ -23,7 +23,7 @@ LONGEST_TEXT = 20_000  # longer than any field allows; more is not kept at all
 class Sheet:
     """填报表 of one filing. ``cells`` and ``derived`` hold only what is not blank; both are live and read-only to others."""
 
-    __slots__ = ("_all", "_found", "_program", "_values", "cells", "context", "derived", "template")
+    __slots__ = ("_all", "_found", "_program", "_progress", "_values", "cells", "context", "derived", "template")
 
     def __init__(
         self, template: FormTemplate, cells: Mapping[Address, CellValue] | None = None, context: Context | None = None
@@ -38,6 +38,7 @@ class Sheet:
         self._all: list[CellValue] = [BLANK] * size
         self._values: list[Scalar] = [None] * size
         self._found: dict[int, Finding] = {}
+        self._progress: tuple[PartProgress, ...] | None = None  # until a cell of another kind, or a remark, comes
         index = self._program.grid.index
         for address, cell in (cells or {}).items():
             number = index.get(address)
@@ -89,14 +90,17 @@ class Sheet:
         twin.template, twin.context, twin._program = self.template, self.context, self._program
         twin.cells, twin.derived = dict(self.cells), dict(self.derived)
         twin._all, twin._values, twin._found = list(self._all), list(self._values), dict(self._found)
+        twin._progress = self._progress
         return twin
 
     def progress(self) -> tuple[PartProgress, ...]:
         """填写进度 by part. A cell with an unreadable figure is not filled; one excused by its remark is."""
-        return tuple(
-            PartProgress(part, title, sum(self._is_answered(cell, remark) for cell, remark in required), len(required))
-            for part, title, required in self._program.required
-        )
+        if self._progress is None:
+            self._progress = tuple(
+                PartProgress(part, title, sum(self._is_answered(*one) for one in required), len(required))
+                for part, title, required in self._program.required
+            )
+        return self._progress
 
     def apply(self, edits: Iterable[Edit], *, locked_too: bool = False) -> Effect:
         """Type into cells; the last edit of a cell counts. Bad figures are kept as findings; what is no cell to type in is
@@ -180,6 +184,8 @@ class Sheet:
 
     def _put(self, number: int, cell: CellValue) -> None:
         address = self._program.grid.addresses[number]
+        if cell.kind is not self._all[number].kind or address.slot == REMARK_SLOT:
+            self._progress = None
         self._all[number] = cell
         if cell.kind is CellKind.NUMBER:
             self._values[number] = Decimal(cell.value)

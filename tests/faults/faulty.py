@@ -8,17 +8,15 @@ import io
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from sqlalchemy import event
-
 from services.db import Database
 
-STATEMENTS = ("do_execute", "do_execute_no_params", "do_executemany")
+STATEMENTS = ("do_execute", "do_execute_no_params", "do_executemany")  # of a dialect: every statement passes here
 FILE_CALLS = ("open", "mkdir", "rename", "replace", "unlink", "fsync")
 
 
@@ -57,29 +55,27 @@ class Calls:
 @contextmanager
 def counting(db: Database, folder: Path, calls: Calls) -> Iterator[None]:
     """Count (and fail) what is done inside with ``db`` (SQLite) and the files below ``folder``."""
-    undo: list[Callable[[], None]] = []
 
-    def statement(cursor: Any, text: str, *_: Any) -> None:
-        calls.count(text.split(maxsplit=1)[0], lambda: None, lambda: _broken(cursor.connection))
+    def counted(real: Callable[..., None]) -> Callable[..., None]:
+        def statement(cursor: Any, text: str, *rest: Any) -> None:
+            calls.count(text.split(maxsplit=1)[0], lambda: None, lambda: _broken(cursor.connection))
+            real(cursor, text, *rest)
 
-    for engine in (db._writer, db._reader):
-        for name in STATEMENTS:
-            event.listen(engine, name, statement)
-            undo.append(lambda engine=engine, name=name: event.remove(engine, name, statement))
+        return statement
 
-    commit = db._writer.dialect.do_commit
+    with ExitStack() as stack:
+        for engine in (db._writer, db._reader):
+            for name in STATEMENTS:
+                real = getattr(engine.dialect, name)
+                stack.enter_context(mock.patch.object(engine.dialect, name, counted(real)))
+        commit = db._writer.dialect.do_commit
 
-    def counted_commit(connection: Any) -> None:
-        calls.count("COMMIT", lambda: commit(connection), lambda: _broken(connection.driver_connection))
+        def counted_commit(connection: Any) -> None:
+            calls.count("COMMIT", lambda: commit(connection), lambda: _broken(connection.driver_connection))
 
-    undo.append(lambda: setattr(db._writer.dialect, "do_commit", commit))
-    db._writer.dialect.do_commit = counted_commit  # type: ignore[method-assign]
-    try:
-        with _counted_files(folder, calls):
-            yield
-    finally:
-        for step in undo:
-            step()
+        stack.enter_context(mock.patch.object(db._writer.dialect, "do_commit", counted_commit))
+        stack.enter_context(_counted_files(folder, calls))
+        yield
 
 
 def _broken(connection: Any) -> sqlite3.OperationalError:
