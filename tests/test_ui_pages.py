@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import gc
 import io
@@ -13,7 +14,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from nicegui import app, ui
+from nicegui import app, background_tasks, ui
 from nicegui.elements.mixins.text_element import TextElement
 from nicegui.testing.user_interaction import UserInteraction
 from PIL import Image
@@ -26,6 +27,7 @@ from services.accounts import organisations
 from services.accounts.views import RegisterForm
 from services.db import Database
 from services.documents import spreadsheet
+from services.errors import Refusal
 from services.filings import lists, moves
 from services.forms.names import credit_code_valid
 from services.register import campaigns
@@ -338,6 +340,44 @@ async def test_a_signer_adds_a_filer_and_reads_the_initial_password_once(as_: As
     assert user is not None and user.must_change_password
     copied = {e.text for e in guest.find(ui.label).elements if "lv-code" in e.classes}
     assert "mali" in copied and len(copied) == 2, "the user name and the password, letter by letter"
+
+
+async def test_what_a_dialog_waits_for_ends_with_its_page(as_: As) -> None:
+    guest = await as_("signer")
+    await guest.open("/users")
+    before = set(background_tasks.running_tasks)
+    guest.button("新增填报人").click()
+    await guest.should_see("姓名 *")
+    waiting = background_tasks.running_tasks - before
+    assert waiting
+    (dialog,) = guest.find(ui.dialog).elements
+    dialog.client.delete()
+    await until(lambda: all(task.done() for task in waiting))
+
+
+async def test_a_refusal_is_said_also_when_its_dialog_was_closed_meanwhile(
+    as_: As, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(*_: object) -> None:
+        asked.set()
+        await go_on.wait()
+        raise Refusal("用户名“mali”已被使用，请换一个。", field="username")
+
+    guest = await as_("signer")
+    await guest.open("/users")
+    guest.button("新增填报人").click()
+    await guest.should_see("姓名 *")
+    guest.field("姓名 *").type("马丽")
+    guest.field("用户名 *").type("mali")
+    monkeypatch.setattr(act, "blocking", slow)
+    guest.button("新增用户").click()
+    await asked.wait()
+    (dialog,) = guest.find(ui.dialog).elements
+    dialog.delete()  # Esc
+    go_on.set()
+    await guest.should_see("已被使用，请换一个。")
 
 
 async def test_the_administrator_chooses_the_organisation_of_a_new_user(as_: As, sqlite_db: Database) -> None:

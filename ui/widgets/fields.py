@@ -35,7 +35,7 @@ def beside(fields: Mapping[str, ValidationElement[Any]]) -> Iterator[None]:
         yield
     except Refusal as refusal:
         field_ = fields.get(refusal.field)
-        if field_ is None:
+        if field_ is None or field_.is_deleted:  # Esc closed the dialog meanwhile: what was refused is still to be said
             raise
         missing(fields.values())
         field_.error = refusal.message
