@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -192,6 +193,21 @@ async def test_an_office_exports_its_list_and_fetches_it(guest: Visitor, house: 
     guest.button("移除").click()
     await guest.should_not_see("移除")
     assert (await guest.http_client.get(f"/download/batch/{view.id}")).status_code == 409
+
+
+async def test_who_cancels_an_export_is_told_that_it_is(guest: Visitor, house: Database, sqlite_world: World) -> None:
+    go_on = threading.Event()
+    owner = batches.owner(sqlite_world.county)
+    view = exports.house().start(owner, "导出", "表.csv", lambda ticket: go_on.wait(30) and None)
+    await guest.sign_in("county")
+    await guest.open("/filings/green_factory?tab=all")
+    try:
+        guest.button("取消导出").click()
+        await guest.should_see("已取消导出，没有生成文件。")
+        await until(lambda: exports.house().look(owner, view.id).stage == "cancelled")
+        await until(lambda: all(one.text != "取消导出" for one in guest.find(kind=ui.button).elements))
+    finally:
+        go_on.set()
 
 
 async def test_nobody_else_fetches_an_export(guest: Visitor, house: Database, sqlite_world: World) -> None:

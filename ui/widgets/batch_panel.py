@@ -137,7 +137,7 @@ class Panel:
                     "flat dense"
                 )
             caption = "移除" if view.is_over else "取消导出"
-            ui.button(caption, on_click=act.busy(lambda: self._drop(view.id))).props("flat dense")
+            ui.button(caption, on_click=act.busy(lambda: self._drop(view))).props("flat dense")
 
     def _move(self, view: BatchView) -> None:
         if view.id in self._moving and view.done and view.total:
@@ -145,9 +145,11 @@ class Panel:
             bar.props(remove="indeterminate").set_value(round(view.done / view.total, 3))
             share.set_text(f"{view.done / view.total:.0%}")
 
-    async def _drop(self, batch_id: str) -> None:
-        await act.blocking(_drop, batch_id)
+    async def _drop(self, view: BatchView) -> None:
+        await act.blocking(_drop, view.id)
         self.refresh()
+        if not view.is_over:  # its line is gone: without a word nobody knows whether it was the click
+            act.done("已取消导出，没有生成文件。需要时可以重新导出。")
 
     def _mine(self) -> tuple[BatchView, ...]:
         return tuple(view for view in exports.house().mine(self._owner) if view.stage != "cancelled")
