@@ -22,6 +22,7 @@ from sqlmodel import Session, col
 from models import Filing
 from models.enums import FilingStatus, Form, Role
 from services import clock, events
+from services.actors import Actor
 from services.filings import working
 from services.filings.views import SheetPatch
 from services.filings.working import Note
@@ -106,14 +107,17 @@ def reload(s: Session, filing_id: int) -> Room:
     return _made(loaded, window, fresh=True)
 
 
-def offer(s: Session, loaded: working.Working, window: Window | None) -> None:
-    """Hand over the sheet that a page was just drawn from (交接), so that its first edit need not read it again.
+def offer(s: Session, loaded: working.Working, window: Window | None, editor: Actor) -> None:
+    """Hand over the sheet that a page was just drawn from (交接), so that its first edit need not read it again, nor ask again
+    whether ``editor`` may edit it.
 
     Called by readers; ``loaded`` is not theirs any more. A revision that was overtaken meanwhile shows at the first edit.
     """
     assert loaded.filing.id is not None
+    room = _made(loaded, window, fresh=False)
+    room.cleared.add((editor.user_id, editor.role))
     with _handing_over:
-        _offered[str(s.get_bind().engine.url), loaded.filing.id] = _made(loaded, window, fresh=False)
+        _offered[str(s.get_bind().engine.url), loaded.filing.id] = room
         while len(_offered) > ROOMS:
             del _offered[next(iter(_offered))]
 

@@ -10,6 +10,7 @@ from sqlmodel import Session, col
 
 from models import Filing, FilingVersion, Organisation, Question, Stamp, StoredFile
 from models.enums import Action, QuestionStatus
+from services import permissions
 from services.accounts import contacts
 from services.actors import Actor
 from services.errors import NotFound
@@ -44,7 +45,8 @@ def sheet(s: Session, actor: Actor, filing_id: int) -> SheetView:
     findings = working.finding_views(loaded.sheet, loaded.notes)
     page = _page(s, actor, top, filing, known, loaded.sheet, findings, scope if top.editable else NOTHING_EDITABLE)
     if top.editable:
-        room.offer(s, loaded, known.window)
+        permissions.authorize(actor, Action.EDIT, filing)
+        room.offer(s, loaded, known.window, actor)
     return page
 
 
