@@ -287,15 +287,16 @@ def test_the_first_edit_after_opening_the_page_asks_the_database_nothing(
     db.read(sheets.sheet, world.filer, filing)
     said: list[str] = []
     dialect = db.engine.dialect
-    for name in ("do_execute", "do_executemany"):
 
-        def listening(
-            cursor: object, words: str, *rest: object, real: Callable[..., None] = getattr(dialect, name)
-        ) -> None:
+    def listening(real: Callable[..., None]) -> Callable[..., None]:
+        def statement(cursor: object, words: str, *rest: object) -> None:
             said.append(words.split(maxsplit=1)[0])
             real(cursor, words, *rest)
 
-        monkeypatch.setattr(dialect, name, listening)
+        return statement
+
+    monkeypatch.setattr(dialect, "do_execute", listening(dialect.do_execute))
+    monkeypatch.setattr(dialect, "do_executemany", listening(dialect.do_executemany))
     patch = type_in(db, world.filer, filing, gross_output_2024="3000")
     assert said[1:] == ["UPDATE", "INSERT", "INSERT"]  # after what opens the transaction
     assert patch.revision == revision(db, filing)
