@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import Engine
 from sqlmodel import Session
 
 log = logging.getLogger(__name__)
@@ -35,10 +36,12 @@ class InboxChanged:
 
 @dataclass(frozen=True, slots=True)
 class SignInEnded:
-    """A sign-in was revoked: its pages must close. ``reason`` is the word the row keeps (signed_out, disabled …)."""
+    """A sign-in was revoked: its pages must close. ``reason`` is the word the row keeps (signed_out, disabled …); ``engine``
+    the one that wrote it, for there may be several databases in a process of tests."""
 
     sign_in_ids: tuple[int, ...]
     reason: str
+    engine: Engine = field(repr=False)
 
 
 Event = FilingChanged | CellsChanged | InboxChanged | SignInEnded

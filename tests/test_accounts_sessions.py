@@ -11,7 +11,7 @@ from types import NoneType
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 from sqlmodel import Session, col, select
 
 from models import AuditLine, Organisation, SignIn, User
@@ -20,7 +20,7 @@ from services import audit, clock, events
 from services.accounts import passwords, sessions, users
 from services.actors import Actor
 from services.db import Database
-from services.errors import Refusal, SignedOut
+from services.errors import Refusal, SignedOut, Unavailable
 from services.perform import perform
 from tests.conftest import SPRING, World
 
@@ -287,7 +287,7 @@ def test_signing_out_ends_this_one_and_tells_its_pages(db: Database, house: Worl
     actor = sessions.resolve(db, token)
     perform(db, sessions.sign_out, actor)
     stop()
-    assert told == [events.SignInEnded((actor.sign_in_id or 0,), "signed_out")]
+    assert told == [events.SignInEnded((actor.sign_in_id or 0,), "signed_out", db.engine)]
     with pytest.raises(SignedOut):
         sessions.resolve(db, token)
     sessions.resolve(db, other)
@@ -348,6 +348,22 @@ def test_an_end_that_was_rolled_back_ends_nothing(db: Database, house: World) ->
         perform(db, end_and_fail, actor)
     perform(db, note, actor, "still here")
     assert notes(db) == {"still here": AuditResult.DONE}
+
+
+def test_an_end_whose_commit_failed_ends_nothing(sqlite_db: Database, sqlite_house: World) -> None:
+    actor = sessions.resolve(sqlite_db, sessions.sign_in(sqlite_db, "filer", PASSWORD).token)
+
+    def fail(_: object) -> None:
+        raise Unavailable
+
+    event.listen(sqlite_db.engine, "commit", fail)
+    with pytest.raises(Unavailable):
+        perform(sqlite_db, sessions.sign_out, actor)
+    event.remove(sqlite_db.engine, "commit", fail)
+    perform(sqlite_db, note, actor, "still here")
+    perform(sqlite_db, sessions.sign_out, actor)
+    with pytest.raises(SignedOut):
+        perform(sqlite_db, note, actor, "too late")
 
 
 def test_a_question_answered_before_the_end_does_not_bring_the_sign_in_back(

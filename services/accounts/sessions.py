@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, Engine, bindparam, delete, event, update
+from sqlalchemy import ColumnElement, Connection, Engine, Transaction, bindparam, delete, event, update
 from sqlalchemy import select as select_columns
 from sqlalchemy.orm import Bundle
 from sqlmodel import Session, SQLModel, col, select
@@ -95,6 +95,9 @@ class _Memory:
 
 _memories: WeakKeyDictionary[Database, _Memory] = WeakKeyDictionary()
 _ended: WeakKeyDictionary[Engine, dict[int, None]] = WeakKeyDictionary()  # by the writing engine, the oldest first
+_ending: WeakKeyDictionary[Transaction, set[int]] = (
+    WeakKeyDictionary()
+)  # in one that several share and that is not committed
 
 
 # --- signing in -----------------------------------------------------------------------------------------------------
@@ -270,7 +273,10 @@ async def aresolve(db: Database, token: str, *, address: str = "", active: bool 
 def refuse_ended(s: Session, actor: Actor) -> None:
     """For ``perform``, in the writing thread, where before and after are plain: raises SignedOut for a sign-in that has ended
     since its event was let in. From memory; what another process ends is noticed when its ``FRESH`` is over."""
-    if actor.sign_in_id in _ended_by(s.get_bind().engine):
+    connection = _connection(s)
+    transaction = connection.get_transaction()
+    assert transaction is not None
+    if actor.sign_in_id in _ended_by(connection.engine) or actor.sign_in_id in _ending.get(transaction, ()):
         raise SignedOut
 
 
@@ -341,16 +347,29 @@ def _memory(db: Database) -> _Memory:
 
 def _forget(told: events.Event) -> None:
     if isinstance(told, events.SignInEnded):
+        _keep_ended(told.engine, told.sign_in_ids)
         for memory in tuple(_memories.values()):
             _drop(memory, set(told.sign_in_ids))
+
+
+def _connection(s: Session) -> Connection:
+    """That of the writing thread."""
+    connection = s.get_bind()
+    assert isinstance(connection, Connection)
+    return connection
 
 
 def _ended_by(engine: Engine) -> dict[int, None]:
     return _ended.setdefault(engine, {})
 
 
+def _keep_ending(connection: Connection, sign_in_ids: Collection[int]) -> None:
+    transaction = connection.get_transaction()
+    assert transaction is not None
+    _ending.setdefault(transaction, set()).update(sign_in_ids)
+
+
 def _keep_ended(engine: Engine, sign_in_ids: Sequence[int]) -> None:
-    """Before the commit that several share: were it to fail, they would have to sign in again all the same."""
     ended = _ended_by(engine)
     ended.update(dict.fromkeys(sign_in_ids))
     while len(ended) > ENDED_KEPT:
@@ -564,6 +583,7 @@ def _end(s: Session, rows: Sequence[SignIn], reason: str) -> None:
         row.end_reason = reason
         s.add(row)
     if alive:
-        ids, engine = tuple(row.id for row in alive if row.id is not None), s.get_bind().engine
-        event.listen(s, "after_commit", lambda _: _keep_ended(engine, ids), once=True)
-        events.publish(s, events.SignInEnded(ids, reason))
+        ids, connection = tuple(row.id for row in alive if row.id is not None), _connection(s)
+        # The job is done; the commit, which it may share with later ones, follows, and then the event is delivered.
+        event.listen(s, "after_commit", lambda _: _keep_ending(connection, ids), once=True)
+        events.publish(s, events.SignInEnded(ids, reason, connection.engine))
