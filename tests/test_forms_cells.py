@@ -103,6 +103,17 @@ def test_converting_between_units() -> None:
     assert cells.convert("约1", "吨", "万吨", field) is None
 
 
+def test_ten_thousand_of_something_needs_no_factor() -> None:
+    """万平方米 and 平方米 differ by the number in front, whatever the other units of the drop-down count."""
+    units = (UnitOption("吨", Decimal(1)), *(UnitOption(name, None) for name in ("平方米", "万平方米", "件", "万件")))
+    field = number_field(unit="吨", units=units, decimals=4)
+    assert cells.convert("1.5", "万平方米", "平方米", field) == "15000"
+    assert cells.convert("15,000", "平方米", "万平方米", field) == "1.5"
+    assert cells.convert("1.5", "万平方米", "件", field) is None
+    assert cells.convertible(field, "件") == ("万件",)
+    assert cells.convertible(field, "吨") == ()
+
+
 def test_choices_are_recognised_in_common_spellings() -> None:
     fields = small().fields
     assert cells.parse(fields["sector"], "", " 其他 ").text == "其它"

@@ -11,7 +11,7 @@ from models.enums import CellKind
 from services.forms import names, reference
 from services.forms.expressions import CHOICE_SEPARATOR, EXACT
 from services.forms.findings import CellValue
-from services.forms.template import REMARK_SLOT, UNIT_SLOT, FormField, UnitOption
+from services.forms.template import REMARK_SLOT, UNIT_SLOT, FormField
 
 BLANK = CellValue("", CellKind.BLANK)
 EMPTY_WORDS: Mapping[str, CellKind] = {
@@ -22,6 +22,7 @@ EMPTY_WORDS: Mapping[str, CellKind] = {
 DERIVED_DECIMALS = 4
 
 _MOST_DIGITS = 30  # a product of two stays exact within EXACT
+_TEN_THOUSAND = Decimal(10_000)
 _NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d*)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _PLAIN = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,10})?")
 _SPACED_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?: \d{3})+(?:\.\d*)?", re.ASCII)
@@ -117,10 +118,11 @@ def with_unit(shown: str, unit: str) -> str:
 
 def convert(text: str, from_unit: str, to_unit: str, field: FormField) -> str | None:
     """The same amount in another unit of the field (单位换算), as text; None where that cannot be done."""
-    old, new = factor_of(field, from_unit), factor_of(field, to_unit)
+    scales = _scales(field, from_unit, to_unit)
     typed = figure(text, from_unit)
-    if old is None or new is None or typed is None:
+    if scales is None or typed is None:
         return None
+    old, new = scales
     return plain(rounded(EXACT.divide(EXACT.multiply(typed, old), new), field.decimals))
 
 
@@ -137,9 +139,23 @@ def factor_of(field: FormField, unit: str) -> Decimal | None:
     return next((option.factor for option in field.units if option.name == unit), None)
 
 
-def convertible(units: tuple[UnitOption, ...]) -> tuple[str, ...]:
-    """Units between which figures can be converted."""
-    return tuple(option.name for option in units if option.factor is not None)
+def convertible(field: FormField, unit: str) -> tuple[str, ...]:
+    """The other units of a field into which figures in this one can be converted (可换算的单位)."""
+    others = (option.name for option in field.units if option.name != unit)
+    return tuple(other for other in others if _scales(field, unit, other) is not None)
+
+
+def _scales(field: FormField, one: str, other: str) -> tuple[Decimal, Decimal] | None:
+    """How much each of two units is, in whatever both can be counted in; None if they count different things. 万 is a number:
+    万件 and 件 need no factor."""
+    if not {one, other} <= {option.name for option in field.units}:
+        return None
+    factors = factor_of(field, one), factor_of(field, other)
+    if factors[0] is not None and factors[1] is not None:
+        return factors[0], factors[1]
+    if one == f"万{other}":
+        return _TEN_THOUSAND, Decimal(1)
+    return (Decimal(1), _TEN_THOUSAND) if other == f"万{one}" else None
 
 
 def rounded(value: Decimal, decimals: int | None) -> Decimal:

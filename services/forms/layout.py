@@ -44,7 +44,7 @@ def _row(field: FormField) -> dict[str, Any]:
         "kind": field.kind,
         "unit": field.unit,
         "units": [option.name for option in field.units],
-        "convertible": list(convertible(field.units)),
+        "convertible": {option.name: list(convertible(field, option.name)) for option in field.units},
         "unitOf": field.unit_of,
         "yearly": field.yearly,
         "required": field.required,

@@ -166,13 +166,11 @@ class Sheet:
         field = grid.field(number)
         old = self._all[number].text
         new = cells_room.parse(field, UNIT_SLOT, text)
-        if convert and new.text != old:
-            possible = cells_room.convertible(field.units)
-            if old not in possible or new.text not in possible:
-                return (
-                    f"“{field.label}”的单位“{old or '（未选择）'}”和“{new.text or '（空）'}”之间没有固定的换算关系，"
-                    "单位和数值都没有改动。请选择保留数值，或先改单位再重新填写数值。"
-                )
+        if convert and new.text != old and new.text not in cells_room.convertible(field, old):
+            return (
+                f"“{field.label}”的单位“{old or '（未选择）'}”和“{new.text or '（空）'}”之间没有固定的换算关系，"
+                "单位和数值都没有改动。请选择保留数值，或先改单位再重新填写数值。"
+            )
         before.setdefault(number, self._all[number])
         self._put(number, new)
         for cell in grid.governed.get(number, ()):

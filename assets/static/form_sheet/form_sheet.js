@@ -266,8 +266,7 @@ class Controller {
     if (!row || text === from) return this.repaint([address]);
     if (this.model.slot(address) !== "unit" || !from || !text) return this.commit([{ a: address, t: text, b: seen }], "typed");
     const figures = [...this.model.rows.values()].filter((one) => one === row || one.unitOf === row.key).flatMap((one) => this.model.values(one)).filter((one) => this.model.text(one));
-    const convertible = row.convertible ?? [];
-    if (!figures.length || !convertible.includes(from) || !convertible.includes(text)) return this.commit([{ a: address, t: text }], "typed");
+    if (!figures.length || !row.convertible?.[from]?.includes(text)) return this.commit([{ a: address, t: text }], "typed");
     this.dialogs.show(unitDialog(this, {
       address, from, to: text,
       choose: (convert) => {
