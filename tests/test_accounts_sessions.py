@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -424,6 +425,44 @@ def test_a_unit_that_waits_for_confirmation_is_told_so(db: Database, house: Worl
 def test_a_token_nobody_was_given_opens_nothing(db: Database, house: World, token: str) -> None:
     with pytest.raises(SignedOut):
         sessions.resolve(db, token)
+
+
+async def test_those_who_come_back_at_once_share_a_question(
+    sqlite_db: Database, sqlite_house: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first asks for himself; all who came meanwhile are answered by the next one, the ended among them."""
+    tokens = [sessions.sign_in(sqlite_db, "filer", PASSWORD).token for _ in range(4)]
+    ended = sessions.resolve(sqlite_db, tokens[3])
+    perform(sqlite_db, sessions.sign_out, ended)
+    questions = 0
+    aread = sqlite_db.aread
+
+    async def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal questions
+        questions += 1
+        return await aread(*args, **kwargs)
+
+    monkeypatch.setattr(sqlite_db, "aread", counted)
+    coming = [asyncio.create_task(sessions.aresolve(sqlite_db, token)) for token in tokens]
+    found = await asyncio.gather(*coming, return_exceptions=True)
+    assert [isinstance(one, Actor) for one in found] == [True, True, True, False]
+    assert isinstance(found[3], SignedOut)
+    assert questions <= 2
+
+
+async def test_a_database_that_is_away_is_told_to_everyone_who_asked(
+    sqlite_db: Database, sqlite_house: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = [sessions.sign_in(sqlite_db, "filer", PASSWORD).token for _ in range(3)]
+
+    async def away(*_: Any) -> Any:
+        raise Unavailable
+
+    with monkeypatch.context() as broken:
+        broken.setattr(sqlite_db, "aread", away)
+        found = await asyncio.gather(*(sessions.aresolve(sqlite_db, t) for t in tokens), return_exceptions=True)
+    assert all(isinstance(one, Unavailable) for one in found)
+    assert (await sessions.aresolve(sqlite_db, tokens[0])).username == "filer"
 
 
 async def asked_about_all(db: Database) -> None:

@@ -203,10 +203,15 @@ def test_a_campaign_cut_short_is_noticed_within_a_minute(db: Database, world: Wo
         type_in(db, world.filer, filing, gross_output_2024="4000")
 
 
-def test_the_dates_of_all_sheets_in_memory_are_looked_up_together(db: Database, world: World, filing: int) -> None:
+@pytest.mark.parametrize("typed", [True, False], ids=["typed in", "only looked at"])
+def test_the_dates_of_all_sheets_in_memory_are_looked_up_together(
+    db: Database, world: World, filing: int, typed: bool
+) -> None:
     neighbour = opened(db, world.other)
+    db.read(sheets.sheet, world.other, neighbour)
     type_in(db, world.filer, filing, gross_output_2024="3000")
-    type_in(db, world.other, neighbour, gross_output_2024="3000")
+    if typed:
+        type_in(db, world.other, neighbour, gross_output_2024="3000")
     with clock.frozen(clock.now() + timedelta(seconds=61)):
         type_in(db, world.filer, filing, gross_output_2024="4000")
         rooms = [db.write(room.enter, number) for number in (filing, neighbour)]

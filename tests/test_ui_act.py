@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from nicegui import ui
+from nicegui import outbox, ui
 from sqlmodel import Session, select
 
 from models import AuditLine, Message
@@ -335,3 +335,15 @@ async def test_a_page_hears_one_event_after_the_other_also_after_a_refusal(
     await until(lambda: heard)
     await until(lambda: not act.tab_of(client).hearing)
     assert len(begun) == 2  # two alike that waited are one
+
+
+async def test_what_sends_to_a_page_waits_without_looking_and_ends_with_the_page(guest: Visitor) -> None:
+    client = await guest.open("/trial")
+
+    def sending() -> bool:
+        return any(task.get_name() == f"outbox loop {client.id}" for task in asyncio.all_tasks())
+
+    assert sending()
+    assert await outbox.asyncio.wait_for(asyncio.sleep(0, "told"), timeout=0) == "told"  # type: ignore[attr-defined]
+    client.delete()
+    await until(lambda: not sending())

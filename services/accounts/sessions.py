@@ -13,6 +13,7 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -91,6 +92,8 @@ class _Memory:
     tickets: dict[str, _Ticket] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     asking: asyncio.Task[None] | None = None  # who asks about everybody at the moment
+    waiting: dict[str, asyncio.Future[_Known | None]] = field(default_factory=dict)  # who wants an answer of his own
+    answering: asyncio.Task[None] | None = None  # who gets it for them
 
 
 _memories: WeakKeyDictionary[Database, _Memory] = WeakKeyDictionary()
@@ -265,7 +268,7 @@ async def aresolve(db: Database, token: str, *, address: str = "", active: bool 
     """The same for the event loop: from memory without waiting, which is nearly always."""
     actor = _remembered(db, token, active)
     if actor is None:
-        actor = _learn(db, token, await db.aread(_read_known, token), active)
+        actor = _learn(db, token, await _asked(db, throttle.digest(token)), active)
     _ask_ahead(db, token)
     return replace(actor, address=address) if address and address != actor.address else actor
 
@@ -416,7 +419,6 @@ def _learn(db: Database, token: str, read: _Known | None, active: bool) -> Actor
         _refuse_stale(read.created_at, read.seen_at, now)
         if active:
             read.seen_at = now
-        memory.known = {k: v for k, v in memory.known.items() if now - v.seen_at < IDLE}
         memory.known[key] = read
     return read.actor
 
@@ -465,6 +467,9 @@ def _ask_ahead(db: Database, token: str) -> None:
 async def _ask_about_all(db: Database, memory: _Memory) -> None:
     try:
         await asyncio.sleep(PAUSE)
+        now = clock.now()
+        with memory.lock:
+            memory.known = {key: known for key, known in memory.known.items() if now - known.seen_at < IDLE}
         waiting = [key for key, known in memory.known.items() if _is_aging(known) and known.seen_at > known.checked_at]
         for start in range(0, len(waiting), AT_ONCE):
             keys = waiting[start : start + AT_ONCE]
@@ -481,6 +486,36 @@ async def _ask_about_all(db: Database, memory: _Memory) -> None:
         log.warning("the database could not be asked about sign-ins: %s", type(error).__name__)
     finally:
         memory.asking = None
+
+
+async def _asked(db: Database, key: str) -> _Known | None:
+    """What the database knows of one sign-in now. Whoever comes while a question is under way is answered by the next one,
+    with all others who came: after a lunch break of five hundred units it was a question for each."""
+    memory = _memory(db)
+    answer = memory.waiting.get(key)
+    if answer is None:
+        answer = memory.waiting[key] = asyncio.get_running_loop().create_future()
+    if memory.answering is None:
+        memory.answering = asyncio.create_task(_answer_waiting(db, memory))
+    return await asyncio.shield(answer)  # one who leaves does not take the answer from the others
+
+
+async def _answer_waiting(db: Database, memory: _Memory) -> None:
+    try:
+        while memory.waiting:
+            asked = dict(islice(memory.waiting.items(), AT_ONCE))
+            for key in asked:
+                del memory.waiting[key]  # who asks from now on wants to know what is true then
+            try:
+                found = await db.aread(_read_all, col(SignIn.token_hash).in_(asked))
+            except Exception as error:
+                for answer in asked.values():
+                    answer.set_exception(error)
+            else:
+                for key, answer in asked.items():
+                    answer.set_result(found.get(key))
+    finally:
+        memory.answering = None
 
 
 def _take(memory: _Memory, key: str, known: _Known, found: _Known | None) -> None:

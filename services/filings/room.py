@@ -152,12 +152,15 @@ def _made(loaded: working.Working, window: Window | None, *, fresh: bool) -> Roo
 
 
 def _read_dates(s: Session, room: Room) -> None:
-    """Look the dates up again, for every sheet of this form and year at once: one by one, five hundred of them were most of
-    a second in each minute."""
-    alike = [room, *(one for one in _rooms.get(s.get_bind().engine, {}).values() if one is not room)]
-    alike = [one for one in alike if (one.form, one.year) == (room.form, room.year)]
-    units = [(one.organisation_id, one.region_code) for one in alike]
-    found, now = campaigns.windows(s, room.form, room.year, units), clock.now()
+    """Look the dates up again, for every sheet of this form and year whose dates are getting old, also those that readers have
+    handed over: one by one, five hundred of them were most of a second in each minute."""
+    engine, now = s.get_bind().engine, clock.now()
+    with _handing_over:
+        offered = [one for (url, _), one in _offered.items() if url == str(engine.url)]
+    others = (one for one in (*_rooms.get(engine, {}).values(), *offered) if one is not room)
+    aging = (one for one in others if abs(now - one.dates_read) > DATES_KEPT / 2)
+    alike = [room, *(one for one in aging if (one.form, one.year) == (room.form, room.year))]
+    found = campaigns.windows(s, room.form, room.year, [(one.organisation_id, one.region_code) for one in alike])
     for one in alike:
         one.window, one.dates_read = found.get(one.organisation_id), now
 

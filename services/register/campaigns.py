@@ -69,8 +69,10 @@ def windows(s: Session, form: Form, year: int, units: Iterable[tuple[int, str]])
     units = list(units)
     local = _local_dates(s, campaign)
     query = select(col(Extension.organisation_id), col(Extension.until)).where(
-        col(Extension.campaign_id) == campaign.id, col(Extension.organisation_id).in_([unit for unit, _ in units])
+        col(Extension.campaign_id) == campaign.id
     )
+    if len(units) == 1:  # of many, the short list of extensions is read as a whole
+        query = query.where(col(Extension.organisation_id) == units[0][0])
     until: dict[int, date] = {}
     for unit, day in s.execute(query):
         until[unit] = max(day, until.get(unit, day))
