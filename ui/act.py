@@ -488,9 +488,10 @@ def _watchers(event: events.FilingChanged | events.CellsChanged | events.InboxCh
     if isinstance(event, events.InboxChanged):
         tabs = [t for t in house().tabs.values() if t.actor and t.actor.organisation_id == event.organisation_id]
         return [(found, callback) for found in tabs for callback in found.inbox]
+    showing = tuple(house().by_filing.get(event.filing_id, ()))  # at once: the writing thread asks too, in ``_hop``
     tabs = [
         t
-        for t in house().by_filing.get(event.filing_id, ())
+        for t in showing
         if not (isinstance(event, events.CellsChanged) and event.origin == t.client.id)  # it has the answer already
     ]
     return [(found, callback) for found in tabs for callback in found.filings[event.filing_id]]
@@ -508,8 +509,11 @@ def _hear(found: Tab, callback: Watcher, event: events.Event) -> None:
 async def _heard(found: Tab, callback: Watcher) -> None:
     try:
         await _call(callback, found.hearing[callback][0])
+    except asyncio.CancelledError:  # the program ends
+        found.hearing.clear()
+        raise
     finally:  # also after a refusal, which is shown: what comes next is heard
-        for event in found.hearing.pop(callback)[1:]:
+        for event in found.hearing.pop(callback, ())[1:]:
             _hear(found, callback, event)
 
 

@@ -470,7 +470,8 @@ async def _ask_about_all(db: Database, memory: _Memory) -> None:
         now = clock.now()
         with memory.lock:
             memory.known = {key: known for key, known in memory.known.items() if now - known.seen_at < IDLE}
-        waiting = [key for key, known in memory.known.items() if _is_aging(known) and known.seen_at > known.checked_at]
+            everybody = tuple(memory.known.items())
+        waiting = [key for key, known in everybody if _is_aging(known) and known.seen_at > known.checked_at]
         for start in range(0, len(waiting), AT_ONCE):
             keys = waiting[start : start + AT_ONCE]
             asked = {key: known for key in keys if (known := memory.known.get(key)) is not None}
