@@ -56,7 +56,7 @@ class Visitor(Simulated):
         return self.find(kind=ui.textarea, content=label)
 
 
-async def until(condition: Callable[[], object], seconds: float = 3.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     """Let the event loop work until this holds (等到); the assertion names it if it never does."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():
