@@ -427,27 +427,37 @@ def test_a_token_nobody_was_given_opens_nothing(db: Database, house: World, toke
         sessions.resolve(db, token)
 
 
+@pytest.fixture
+def questions(sqlite_db: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """How many questions the event loop has put to the database since this was asked first."""
+    asked: list[None] = []
+    aread = sqlite_db.aread
+
+    async def counted(*args: Any, **kwargs: Any) -> Any:
+        asked.append(None)
+        return await aread(*args, **kwargs)
+
+    def since() -> int:
+        if sqlite_db.aread is not counted:
+            monkeypatch.setattr(sqlite_db, "aread", counted)
+        return len(asked)
+
+    return since
+
+
 async def test_those_who_come_back_at_once_share_a_question(
-    sqlite_db: Database, sqlite_house: World, monkeypatch: pytest.MonkeyPatch
+    sqlite_db: Database, sqlite_house: World, questions: Callable[[], int]
 ) -> None:
     """The first asks for himself; all who came meanwhile are answered by the next one, the ended among them."""
     tokens = [sessions.sign_in(sqlite_db, "filer", PASSWORD).token for _ in range(4)]
     ended = sessions.resolve(sqlite_db, tokens[3])
     perform(sqlite_db, sessions.sign_out, ended)
-    questions = 0
-    aread = sqlite_db.aread
-
-    async def counted(*args: Any, **kwargs: Any) -> Any:
-        nonlocal questions
-        questions += 1
-        return await aread(*args, **kwargs)
-
-    monkeypatch.setattr(sqlite_db, "aread", counted)
+    assert questions() == 0
     coming = [asyncio.create_task(sessions.aresolve(sqlite_db, token)) for token in tokens]
     found = await asyncio.gather(*coming, return_exceptions=True)
     assert [isinstance(one, Actor) for one in found] == [True, True, True, False]
     assert isinstance(found[3], SignedOut)
-    assert questions <= 2
+    assert questions() <= 2
 
 
 async def test_a_database_that_is_away_is_told_to_everyone_who_asked(
@@ -471,27 +481,19 @@ async def asked_about_all(db: Database) -> None:
 
 
 async def test_one_question_about_everybody_spares_each_event_its_own(
-    sqlite_db: Database, sqlite_house: World, monkeypatch: pytest.MonkeyPatch
+    sqlite_db: Database, sqlite_house: World, questions: Callable[[], int]
 ) -> None:
     tokens = [sessions.sign_in(sqlite_db, "filer", PASSWORD).token for _ in range(2)]
     for seconds in (0, 5):
         with clock.frozen(SPRING + timedelta(seconds=seconds)):
             actors = [await sessions.aresolve(sqlite_db, token) for token in tokens]
-    asked = 0
-    aread = sqlite_db.aread
-
-    async def counted(*args: Any, **kwargs: Any) -> Any:
-        nonlocal asked
-        asked += 1
-        return await aread(*args, **kwargs)
-
-    monkeypatch.setattr(sqlite_db, "aread", counted)
+    assert questions() == 0
     for seconds in (10, 20, 30):
         with clock.frozen(SPRING + timedelta(seconds=seconds)):
             assert [await sessions.aresolve(sqlite_db, token) for token in tokens] == actors
-            assert asked == seconds / 10 - 1, "both were answered from memory"
+            assert questions() == seconds / 10 - 1, "both were answered from memory"
             await asked_about_all(sqlite_db)
-            assert asked == seconds / 10, "and asked about together"
+            assert questions() == seconds / 10, "and asked about together"
 
 
 async def test_what_another_process_ended_is_noticed_before_memory_is_a_quarter_minute_old(

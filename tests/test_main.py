@@ -448,22 +448,24 @@ def test_a_command_never_changes_the_tables_under_a_running_server(
 # --- looking after it -------------------------------------------------------------------------------------------------
 
 
+def damage(home: Path, *statements: str) -> None:
+    """Do to the database what nobody may (损坏数据)."""
+    with contextlib.closing(sqlite3.connect(home / "lvce.sqlite3")) as raw:
+        for statement in statements:
+            raw.execute(statement)
+        raw.commit()
+
+
 def test_tampering_with_the_audit_log_is_found(run: Said, demo_copy: Path) -> None:
     assert run(demo_copy, "verify-audit")[0] == 0
-    with contextlib.closing(sqlite3.connect(demo_copy / "lvce.sqlite3")) as raw:
-        raw.execute("DROP TRIGGER audit_line_no_update")
-        raw.execute("UPDATE audit_line SET detail = '改过' WHERE id = 100")
-        raw.commit()
+    damage(demo_copy, "DROP TRIGGER audit_line_no_update", "UPDATE audit_line SET detail = '改过' WHERE id = 100")
     code, out, _ = run(demo_copy, "verify-audit")
     assert code == 1
     assert "第 100 条" in out
 
 
 def test_a_demo_with_a_date_that_is_none_is_not_served_and_the_commands_find_it(run: Said, demo_copy: Path) -> None:
-    with contextlib.closing(sqlite3.connect(demo_copy / "lvce.sqlite3")) as raw:
-        raw.execute("DROP TRIGGER audit_line_no_update")
-        raw.execute("UPDATE audit_line SET at = '昨天' WHERE id = 100")
-        raw.commit()
+    damage(demo_copy, "DROP TRIGGER audit_line_no_update", "UPDATE audit_line SET at = '昨天' WHERE id = 100")
     code, out, err = run(demo_copy, "verify-audit")
     assert (code, err) == (1, "") and "第 100 条" in out
     code, out, err = run(demo_copy, "doctor")
@@ -483,9 +485,7 @@ def test_a_mark_of_a_demo_that_says_nothing_is_named(run: Said, demo_copy: Path,
 
 def test_the_doctor_names_what_is_ill(run: Said, demo_copy: Path) -> None:
     next(p for p in (demo_copy / "files").rglob("*") if p.is_file()).unlink()
-    with contextlib.closing(sqlite3.connect(demo_copy / "lvce.sqlite3")) as raw:
-        raw.execute("UPDATE figure SET value = '1' WHERE rowid = (SELECT min(rowid) FROM figure)")
-        raw.commit()
+    damage(demo_copy, "UPDATE figure SET value = '1' WHERE rowid = (SELECT min(rowid) FROM figure)")
     demo_copy.chmod(0o755)
     code, out, _ = run(demo_copy, "doctor")
     assert code == 1
@@ -530,10 +530,11 @@ def test_a_thorough_doctor_reads_every_file_and_says_which_backup_has_a_broken_o
 
 
 def test_the_doctor_looks_at_the_rest_where_something_cannot_be_read(run: Said, demo_copy: Path) -> None:
-    with contextlib.closing(sqlite3.connect(demo_copy / "lvce.sqlite3")) as raw:
-        raw.execute("UPDATE filing_version SET cells = 'no JSON' WHERE id = 1")
-        raw.execute("UPDATE stored_file SET size = 1 WHERE id = 1")
-        raw.commit()
+    damage(
+        demo_copy,
+        "UPDATE filing_version SET cells = 'no JSON' WHERE id = 1",
+        "UPDATE stored_file SET size = 1 WHERE id = 1",
+    )
     code, out, err = run(demo_copy, "doctor")
     assert code == 1
     ill = [line.removeprefix("[问题] ").split("：")[0] for line in out.splitlines() if line.startswith("[问题]")]

@@ -323,13 +323,19 @@ async def test_an_office_does_not_see_a_unit_of_another_region(as_: As, sqlite_w
 # --- 用户 -------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_signer_adds_a_filer_and_reads_the_initial_password_once(as_: As, sqlite_db: Database) -> None:
+async def new_filer(as_: As) -> Visitor:
+    """The signer's page with 新增填报人 filled in, not sent yet."""
     guest = await as_("signer")
     await guest.open("/users")
     guest.button("新增填报人").click()
     await guest.should_see("姓名 *")
     guest.field("姓名 *").type("马丽")
     guest.field("用户名 *").type("mali")
+    return guest
+
+
+async def test_a_signer_adds_a_filer_and_reads_the_initial_password_once(as_: As, sqlite_db: Database) -> None:
+    guest = await new_filer(as_)
     guest.button("新增用户").click()
     await guest.should_see("“马丽”的初始密码，只显示这一次")
 
@@ -365,12 +371,7 @@ async def test_a_refusal_is_said_also_when_its_dialog_was_closed_meanwhile(
         await go_on.wait()
         raise Refusal("用户名“mali”已被使用，请换一个。", field="username")
 
-    guest = await as_("signer")
-    await guest.open("/users")
-    guest.button("新增填报人").click()
-    await guest.should_see("姓名 *")
-    guest.field("姓名 *").type("马丽")
-    guest.field("用户名 *").type("mali")
+    guest = await new_filer(as_)
     monkeypatch.setattr(act, "blocking", slow)
     guest.button("新增用户").click()
     await asked.wait()

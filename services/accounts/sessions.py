@@ -44,9 +44,7 @@ PAUSE = 0.25  # seconds before asking: whoever's event brought it up is answered
 SEEN_EVERY = timedelta(minutes=1)  # how exactly the database knows when somebody was last active
 
 TICKET = timedelta(minutes=5)  # between the password and the 动态口令
-ENDED_KEPT = (
-    10_000  # of the sign-ins that this process ended, the last: what was let in before is long over for the others
-)
+ENDED_KEPT = 10_000  # of the sign-ins that this process ended: what was let in before the older ones is long over
 DEVICE_KEPT = timedelta(days=180)  # how long a browser is known after its last sign-in
 
 WRONG = "用户名或密码不正确。请检查大小写和输入法后重试；忘记密码请向本单位负责人或上级主管部门索取重置码。"
@@ -98,9 +96,8 @@ class _Memory:
 
 _memories: WeakKeyDictionary[Database, _Memory] = WeakKeyDictionary()
 _ended: WeakKeyDictionary[Engine, dict[int, None]] = WeakKeyDictionary()  # by the writing engine, the oldest first
-_ending: WeakKeyDictionary[Transaction, set[int]] = (
-    WeakKeyDictionary()
-)  # in one that several share and that is not committed
+# By the transaction that ends them, which later jobs may share and which is not committed yet.
+_ending: WeakKeyDictionary[Transaction, set[int]] = WeakKeyDictionary()
 
 
 # --- signing in -----------------------------------------------------------------------------------------------------
