@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from sqlmodel import Session
 
@@ -13,12 +13,33 @@ from services import audit
 from services.accounts import sessions
 from services.actors import Actor
 from services.db import Database
-from services.errors import Refusal, Unavailable
+from services.errors import Refusal, SignedOut, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741
 
 UseCase = Callable[Concatenate[Session, Actor, P], T]
+# Use cases of which several are cheaper at once: what makes one of them of its arguments, and what does them all.
+_together: dict[Callable[..., Any], tuple[Callable[..., Any], Callable[[Session, Sequence[Any]], Sequence[Any]]]] = {}
+
+
+def together(
+    make: Callable[..., I], many: Callable[[Session, Sequence[I]], Sequence[T | Refusal]]
+) -> Callable[[UseCase[P, T]], UseCase[P, T]]:
+    """Say of a use case that those which wait at the same time may be done at once (合并执行): ``make(actor, …)`` takes its
+    arguments, ``many`` does what they make; see ``Database.awrite_together``."""
+
+    def those_signed_in(s: Session, calls: Sequence[tuple[Actor, I]]) -> list[T | Refusal]:
+        over = [_ended(s, actor) for actor, _ in calls]
+        done = iter(many(s, [one for (_, one), ended in zip(calls, over, strict=True) if ended is None]))
+        return [next(done) if ended is None else ended for ended in over]
+
+    def marked(use_case: UseCase[P, T]) -> UseCase[P, T]:
+        _together[use_case] = make, those_signed_in
+        return use_case
+
+    return marked
 
 
 def perform(db: Database, use_case: UseCase[P, T], actor: Actor, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -34,6 +55,9 @@ def perform(db: Database, use_case: UseCase[P, T], actor: Actor, *args: P.args, 
 async def aperform(db: Database, use_case: UseCase[P, T], actor: Actor, *args: P.args, **kwargs: P.kwargs) -> T:
     """The same off the event loop."""
     try:
+        if use_case in _together:
+            make, many = _together[use_case]
+            return cast(T, await db.awrite_together(many, (actor, make(actor, *args, **kwargs))))
         return await db.awrite(_done, use_case, actor, *args, **kwargs)
     except Refusal as refusal:
         if not isinstance(refusal, Unavailable):
@@ -44,6 +68,14 @@ async def aperform(db: Database, use_case: UseCase[P, T], actor: Actor, *args: P
 def _done(s: Session, use_case: UseCase[P, T], actor: Actor, /, *args: P.args, **kwargs: P.kwargs) -> T:
     sessions.refuse_ended(s, actor)
     return use_case(s, actor, *args, **kwargs)
+
+
+def _ended(s: Session, actor: Actor) -> SignedOut | None:
+    try:
+        sessions.refuse_ended(s, actor)
+    except SignedOut as ended:
+        return ended
+    return None
 
 
 def _log_refusal(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,10 +16,13 @@ from sqlmodel import Session, col
 from models import Campaign, Cell, CellChange, Extension, Filing
 from models.enums import FilingStatus
 from services import clock, events
+from services.accounts import sessions
+from services.actors import Actor
 from services.db import Database
-from services.errors import Conflict, NotFound, Refusal
+from services.errors import Conflict, NotFound, Refusal, SignedOut
 from services.filings import desk, room, sheets, working
 from services.filings.views import CellEdit, SheetPatch
+from services.perform import aperform
 from tests.conftest import World
 from tests.filing_kit import draft
 from tests.filling import opened, put, type_in
@@ -285,23 +291,135 @@ def test_another_process_on_the_same_database_is_noticed(db: Database, world: Wo
     assert patch.conflicts == {"gross_output:2024": ("4000", "5000")}
 
 
-def test_the_first_edit_after_opening_the_page_asks_the_database_nothing(
-    db: Database, world: World, filing: int, monkeypatch: pytest.MonkeyPatch
+def editing(
+    actor: Actor, filing: int, text: str, seen: str | None = None, cell: str = "gross_output:2024"
+) -> desk.Editing:
+    return desk.Editing(actor, filing, (CellEdit(cell, text),), seen=None if seen is None else {cell: seen})
+
+
+def test_edits_that_wait_together_are_written_together_and_each_is_answered(
+    db: Database, world: World, filing: int, said: list[str]
 ) -> None:
-    """Neither what stands in the sheet nor whether this person may edit it: it takes the revision and writes."""
-    db.read(sheets.sheet, world.filer, filing)
-    said: list[str] = []
+    second, third = opened(db, world.other), opened(db, world.shenzhen)
+    for actor, number in ((world.filer, filing), (world.other, second)):
+        db.read(sheets.sheet, actor, number)
+    del said[:]
+    mine, theirs, strange = db.write(
+        desk.edit_together,
+        [editing(world.filer, filing, "3000"), editing(world.other, second, "4000"), editing(world.far, third, "1")],
+    )
+    assert said[-3:] == ["UPDATE", "INSERT", "INSERT"], "whoever they are of"
+    assert said.count("INSERT") == 2
+    assert isinstance(strange, NotFound)
+    assert isinstance(mine, SheetPatch)
+    assert isinstance(theirs, SheetPatch)
+    assert [stored(db, number, "gross_output:2024") for number in (filing, second)] == ["3000", "4000"]
+    assert (mine.revision, theirs.revision) == (revision(db, filing), revision(db, second))
+    assert changes(db, second, "gross_output") == [("", "4000", "typed")]
+
+
+def test_of_two_edits_of_one_cell_that_wait_together_the_second_sees_the_first(
+    db: Database, world: World, filing: int
+) -> None:
+    first, second, third = db.write(
+        desk.edit_together,
+        [
+            editing(world.filer, filing, "3000", seen=""),
+            editing(world.signer, filing, "4000", seen=""),
+            editing(world.signer, filing, "0.5", cell="energy_total:2024"),
+        ],
+    )
+    assert isinstance(first, SheetPatch)
+    assert isinstance(second, SheetPatch)
+    assert isinstance(third, SheetPatch)
+    assert second.conflicts == {"gross_output:2024": ("3000", "4000")}
+    assert stored(db, filing, "gross_output:2024") == "3000"
+    assert stored(db, filing, "energy_total:2024") == "0.5"
+    assert third.revision == revision(db, filing)
+
+
+async def test_one_sheet_that_was_overtaken_spoils_no_other_edit_of_the_same_moment(
+    db: Database, world: World, filing: int
+) -> None:
+    second = opened(db, world.other)
+    before = revision(db, second)
+    put(db, world.filer, filing, {"gross_output:2024": "3000"})
+    elsewhere = Database(db.url)
+    try:
+        put(elsewhere, world.signer, filing, {"gross_output:2024": "4000"})
+        held, gate = threading.Event(), threading.Event()
+        ahead = asyncio.create_task(db.awrite(lambda _: (held.set(), gate.wait(10))))
+        await asyncio.to_thread(held.wait, 10)
+        edits = (CellEdit("gross_output:2024", "5000"),)
+        waiting = [
+            asyncio.create_task(aperform(db, desk.edit_cells, world.other, second, edits)),
+            asyncio.create_task(
+                aperform(db, desk.edit_cells, world.filer, filing, edits, seen={"gross_output:2024": "3000"})
+            ),
+        ]
+        await asyncio.sleep(0)
+        gate.set()
+        await ahead
+        theirs, mine = await asyncio.gather(*waiting)
+    finally:
+        elsewhere.close()
+    assert mine.conflicts == {"gross_output:2024": ("4000", "5000")}
+    assert (theirs.conflicts, theirs.revision) == ({}, before + 1)
+    assert [stored(db, number, "gross_output:2024") for number in (filing, second)] == ["4000", "5000"]
+
+
+async def test_who_was_signed_out_meanwhile_is_refused_and_the_others_are_not(
+    db: Database, world: World, filing: int
+) -> None:
+    second = opened(db, world.other)
+    held, gate = threading.Event(), threading.Event()
+    out = replace(world.filer, sign_in_id=4711)
+
+    def end(s: Session) -> None:
+        held.set()
+        gate.wait(10)
+        sessions._ended_by(s.connection().engine)[4711] = None
+
+    ahead = asyncio.create_task(db.awrite(end))
+    await asyncio.to_thread(held.wait, 10)
+    edits = (CellEdit("gross_output:2024", "5000"),)
+    waiting = [
+        asyncio.create_task(aperform(db, desk.edit_cells, out, filing, edits)),
+        asyncio.create_task(aperform(db, desk.edit_cells, world.other, second, edits)),
+    ]
+    await asyncio.sleep(0)
+    gate.set()
+    await ahead
+    mine, theirs = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(mine, SignedOut)
+    assert isinstance(theirs, SheetPatch)
+    assert [stored(db, number, "gross_output:2024") for number in (filing, second)] == ["", "5000"]
+
+
+@pytest.fixture
+def said(db: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The first word of each statement of the writing connection."""
+    words: list[str] = []
     dialect = db.engine.dialect
 
     def listening(real: Callable[..., None]) -> Callable[..., None]:
-        def statement(cursor: object, words: str, *rest: object) -> None:
-            said.append(words.split(maxsplit=1)[0])
-            real(cursor, words, *rest)
+        def statement(cursor: object, text: str, *rest: object) -> None:
+            words.append(text.split(maxsplit=1)[0])
+            real(cursor, text, *rest)
 
         return statement
 
     monkeypatch.setattr(dialect, "do_execute", listening(dialect.do_execute))
     monkeypatch.setattr(dialect, "do_executemany", listening(dialect.do_executemany))
+    return words
+
+
+def test_the_first_edit_after_opening_the_page_asks_the_database_nothing(
+    db: Database, world: World, filing: int, said: list[str]
+) -> None:
+    """Neither what stands in the sheet nor whether this person may edit it: it takes the revision and writes."""
+    db.read(sheets.sheet, world.filer, filing)
+    del said[:]
     patch = type_in(db, world.filer, filing, gross_output_2024="3000")
     assert said[1:] == ["UPDATE", "INSERT", "INSERT"]  # after what opens the transaction
     assert patch.revision == revision(db, filing)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +25,7 @@ from services.db import Database, check_pragmas
 from services.errors import Refusal, Unavailable
 from services.perform import perform
 from tests.conftest import World
+from tests.ui_kit import until
 
 SOMEBODY = Actor(1, "chen", "陈立", Role.FILER, 1, "广州南粤精工制造有限公司")
 
@@ -69,6 +70,87 @@ def test_many_writers_share_commits_and_one_failure_harms_nobody_else(db: Databa
     names = set(db.read(lambda s: s.exec(select(Setting.name)).all()))
     assert names == {str(n) for n in range(200) if n % 10 != 3}
     assert [n for n, ok in enumerate(done) if not ok] == list(range(3, 200, 10))
+
+
+class AtOnce:
+    """What waited together was handed over together, while the writer was held up."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.handed: list[list[str]] = []
+
+    def write(self, s: Session, names: Sequence[str]) -> list[str | Exception]:
+        self.handed.append(list(names))
+        for name in names:
+            if name != "refused":
+                write_setting(s, name)
+        events.publish(s, events.FilingChanged(len(self.handed)))
+        if "broken" in names:
+            raise ZeroDivisionError
+        return [Refusal("不行") if name == "refused" else f"wrote {name}" for name in names]
+
+    async def of(self, *names: str) -> list[str | BaseException]:
+        held, gate = threading.Event(), threading.Event()
+        ahead = asyncio.create_task(self.db.awrite(lambda _: (held.set(), gate.wait(10))))
+        await asyncio.to_thread(held.wait, 10)
+        waiting = [asyncio.create_task(self.db.awrite_together(self.write, name)) for name in names]
+        await asyncio.sleep(0)
+        gate.set()
+        await ahead
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    def kept(self) -> set[str]:
+        return set(self.db.read(lambda s: s.exec(select(Setting.name)).all()))
+
+
+async def test_what_waits_and_costs_less_together_is_done_together(db: Database) -> None:
+    at_once = AtOnce(db)
+    first, refused, last = await at_once.of("first", "refused", "last")
+    assert at_once.handed == [["first", "refused", "last"]]
+    assert (first, last) == ("wrote first", "wrote last")
+    assert isinstance(refused, Refusal)
+    assert at_once.kept() == {"first", "last"}
+
+
+async def test_where_doing_it_together_fails_each_is_done_alone_and_only_the_culprit_fails(db: Database) -> None:
+    told: list[events.Event] = []
+    stop = events.subscribe(told.append)
+    at_once = AtOnce(db)
+    answers = await at_once.of("first", "broken", "refused", "last")
+    stop()
+    assert at_once.handed == [["first", "broken", "refused", "last"], ["first"], ["broken"], ["refused"], ["last"]]
+    assert [type(answer) for answer in answers] == [str, ZeroDivisionError, Refusal, str]
+    assert at_once.kept() == {"first", "last"}
+    assert told == [events.FilingChanged(2), events.FilingChanged(5)], "of what was undone nobody hears"
+
+
+async def test_in_a_pause_the_log_is_moved_into_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db_module, "UNFILED", 2)
+    monkeypatch.setattr(db_module, "PAUSE", 0.01)
+    path = tmp_path / "lvce.sqlite3"
+    db = Database(f"sqlite:///{path}")
+    try:
+        db.write(lambda s: s.execute(text("CREATE TABLE note (words TEXT)")))
+        assert b"note" not in path.read_bytes(), "so far everything is in the log"
+        db.write(lambda s: s.execute(text("INSERT INTO note VALUES ('x')")))
+        await until(lambda: b"note" in path.read_bytes())
+        assert db.write(lambda s: s.execute(text("SELECT words FROM note")).scalar()) == "x"
+    finally:
+        db.close()
+
+
+def test_a_log_that_cannot_be_moved_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'lvce.sqlite3'}")
+    try:
+        with monkeypatch.context() as broken:
+            broken.setattr(db.engine, "raw_connection", lambda: 1 / 0)
+            db._file()
+        assert "checkpoint failed" in caplog.text
+        assert db.write(lambda _: "still there") == "still there"
+    finally:
+        db.close()
 
 
 def test_a_broken_statement_fails_its_own_job_only(db: Database) -> None:

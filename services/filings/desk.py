@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
@@ -29,6 +29,7 @@ from services.forms import cells as typed
 from services.forms import digest
 from services.forms.findings import CellValue, Effect, Finding
 from services.forms.template import REMARK_SLOT, UNIT_SLOT, Address, FormTemplate
+from services.perform import together
 
 MOST_EDITS = 5_000
 SOURCES = frozenset({"typed", "paste", "undo", "redo", "import", "convert"})
@@ -37,9 +38,37 @@ NOTHING = Effect({})
 Changed = tuple[Address, CellValue, CellValue]  # before, after
 OUT_OF_SCOPE = "退回时只要求修改指定的单元格，这一格不在范围内，内容没有写入。如确需修改，请联系退回的主管部门。"
 CONVERTS_MORE = "换算单位会改动本次退回范围以外的数值，没有写入。请保留数值只改单位，或联系退回的主管部门。"
+OVERTAKEN = "这份动态管理表刚刚被他人改动，本次修改没有写入。请刷新页面，核对后重新填写。"
 GONE = "这条提示已经不存在，可能数值刚刚改过。请查看表格中最新的提示。"
 
 
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """What somebody typed, pasted or imported (修改); ``seen``: per address the text the editor had before."""
+
+    actor: Actor
+    filing_id: int
+    edits: Sequence[CellEdit]
+    source: str = "typed"
+    origin: str = ""
+    seen: Mapping[str, str] | None = None
+
+
+def edit_together(s: Session, several: Sequence[Editing]) -> list[SheetPatch | Refusal]:
+    """Several people's edits (一并修改), written with one statement a table: what each comes to, or why it is refused."""
+    with rooms.spoilt_by_failure(s, *(one.filing_id for one in several)):
+        try:
+            return _edit(s, several, rooms.enter)
+        except _Overtaken:
+            if len(several) > 1:
+                raise  # each of them is done alone then
+        try:  # somebody else wrote since: look at the filing as it is now, once
+            return _edit(s, several, rooms.reload)
+        except _Overtaken:
+            raise Conflict(OVERTAKEN) from None
+
+
+@together(Editing, edit_together)
 def edit_cells(
     s: Session,
     actor: Actor,
@@ -52,24 +81,14 @@ def edit_cells(
 ) -> SheetPatch:
     """Write what was typed, pasted or imported (修改单元格) and answer with all that changed by it.
 
-    ``seen``: per address the text the editor had before; where somebody else changed it meanwhile, nothing is
-    overwritten and both texts come back. Bad figures are stored as typed; locked, derived and unknown cells and cells
-    outside the scope of a return are refused one by one. Raises Refusal when nothing may be edited at all.
+    Where somebody else changed meanwhile what the editor has ``seen``, nothing is overwritten and both texts come back. Bad
+    figures are stored as typed; locked, derived and unknown cells and cells outside the scope of a return are refused one by
+    one. Raises Refusal when nothing may be edited at all.
     """
-    if len(edits) > MOST_EDITS:
-        raise Refusal(f"一次最多修改 {MOST_EDITS} 个单元格，这次是 {len(edits)} 个。请分几次粘贴或导入。")
-    how = source if source in SOURCES else "typed"
-    with rooms.spoilt_by_failure(s, filing_id):
-        room = _own_room(s, actor, filing_id, rooms.enter)
-        answer = _edit(s, actor, room, edits, how, seen or {})
-        if answer is None:  # somebody else wrote since: look at the filing as it is now, once
-            room = _own_room(s, actor, filing_id, rooms.reload)
-            answer = _edit(s, actor, room, edits, how, seen or {})
-        if answer is None:
-            raise Conflict("这份动态管理表刚刚被他人改动，本次修改没有写入。请刷新页面，核对后重新填写。")
-        if answer.revision != room.revision:
-            _keep(s, room, answer, origin)
-        return answer
+    (answer,) = edit_together(s, [Editing(actor, filing_id, edits, source, origin, seen)])
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer
 
 
 def save_draft(s: Session, actor: Actor, filing_id: int) -> datetime:
@@ -97,8 +116,10 @@ def note_finding(
     said = f"{state.caption}：{found.message}" + (f"（{words}）" if words else "")
     audit.record(s, actor, f"finding_{state.value}", "filing", filing_id, detail=said)
     with rooms.spoilt_by_failure(s, filing_id):
-        if not _advance(s.connection(), room, note.at, room.validated_digest):
-            raise Conflict(GONE)
+        try:
+            _advance(s.connection(), [(room, room.validated_digest)], note.at)
+        except _Overtaken:
+            raise Conflict(GONE) from None
         _put_note(s, actor, room, found, note)
         answer = _patch(room, NOTHING, note.at, room.revision + 1, actor, noted=(found,))
         _keep(s, room, answer, origin)
@@ -171,12 +192,51 @@ def _own_room(s: Session, actor: Actor, filing_id: int, enter: Callable[[Session
     return room
 
 
-def _edit(
-    s: Session, actor: Actor, room: Room, edits: Sequence[CellEdit], source: str, seen: Mapping[str, str]
-) -> SheetPatch | None:
-    """One attempt; None if the room turned out to be out of date (it is spoilt then)."""
+class _Overtaken(Exception):
+    """A working copy turned out to be out of date; it is spoilt then."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One edit that is made in the working copy and not yet written."""
+
+    number: int  # among those that are done together
+    editing: Editing
+    room: Room
+    changed: Sequence[Changed]
+    answer: Callable[[datetime], SheetPatch]  # once it is written
+
+
+def _edit(s: Session, several: Sequence[Editing], enter: Callable[[Session, int], Room]) -> list[SheetPatch | Refusal]:
+    """One attempt; raises _Overtaken."""
+    answers: dict[int, SheetPatch | Refusal] = {}
+    steps: dict[int, _Step] = {}  # by filing
+    for number, editing in enumerate(several):
+        if editing.filing_id in steps:  # this one has to see what that one wrote
+            answers |= _written(s, steps.values())
+            steps = {}
+        try:
+            begun = _begun(s, number, editing, enter)
+        except Refusal as refusal:
+            rooms.leave(s, editing.filing_id)
+            answers[number] = refusal
+            continue
+        if isinstance(begun, _Step):
+            steps[editing.filing_id] = begun
+        else:
+            answers[number] = begun
+    answers |= _written(s, steps.values())
+    return [answers[number] for number in range(len(several))]
+
+
+def _begun(s: Session, number: int, editing: Editing, enter: Callable[[Session, int], Room]) -> _Step | SheetPatch:
+    """Make one edit in the working copy; the answer already if nothing changes by it."""
+    if len(editing.edits) > MOST_EDITS:
+        raise Refusal(f"一次最多修改 {MOST_EDITS} 个单元格，这次是 {len(editing.edits)} 个。请分几次粘贴或导入。")
+    actor = editing.actor
+    room = _own_room(s, actor, editing.filing_id, enter)
     form = room.sheet
-    wanted, refused, conflicts = _sort(room, edits, seen)
+    wanted, refused, conflicts = _sort(room, editing.edits, editing.seen or {})
     before = {address: form.cells.get(address, typed.BLANK) for address in _touched(room.template, wanted)}
     effect = form.apply(wanted.values()) if wanted else NOTHING
     for address, sentence in effect.refused.items():
@@ -188,17 +248,31 @@ def _edit(
     echo += (address for address in wanted if address not in effect.cells and address not in effect.refused)
     if not changed:
         if not rooms.is_current(s, room):
-            return None
+            raise _Overtaken
         return _patch(room, effect, room.saved_at, room.revision, actor, refused, conflicts, echo)
+
+    def answer(now: datetime) -> SheetPatch:
+        if room.notes:
+            _bury_notes(s, room, effect)
+        explained = _explain_by_remarks(s, actor, room, changed, now)
+        return _patch(room, effect, now, room.revision + 1, actor, refused, conflicts, echo, explained)
+
+    return _Step(number, editing, room, changed, answer)
+
+
+def _written(s: Session, steps: Collection[_Step]) -> dict[int, SheetPatch | Refusal]:
+    """Write what the edits of different filings come to; the answers by their numbers."""
+    if not steps:
+        return {}
     now = clock.now()
     connection = s.connection()
-    if not _advance(connection, room, now, _still_validated(room)):
-        return None
-    _write(connection, actor, room, changed, source, now)
-    if room.notes:
-        _bury_notes(s, room, effect)
-    explained = _explain_by_remarks(s, actor, room, changed, now)
-    return _patch(room, effect, now, room.revision + 1, actor, refused, conflicts, echo, explained)
+    _advance(connection, [(step.room, _still_validated(step.room)) for step in steps], now)
+    _write(connection, steps, now)
+    answers: dict[int, SheetPatch | Refusal] = {}
+    for step in steps:
+        answers[step.number] = answer = step.answer(now)
+        _keep(s, step.room, answer, step.editing.origin)
+    return answers
 
 
 def _sort(
@@ -254,45 +328,43 @@ def _still_validated(room: Room) -> str:
     return room.validated_digest
 
 
-def _advance(connection: Connection, room: Room, now: datetime, validated_digest: str) -> bool:
-    """Take the next revision, if nobody else did."""
-    room.validated_digest = validated_digest
-    step = {
-        "of": room.filing_id,
-        "was": room.revision,
-        "next": room.revision + 1,
-        "now": now,
-        "valid": validated_digest,
-    }
-    return _statements(connection.dialect).advance.run(connection, step) == 1
+def _advance(connection: Connection, several: Sequence[tuple[Room, str]], now: datetime) -> None:
+    """Take the next revision of each, with the validated digest it has from then on; raises _Overtaken if somebody else did."""
+    taken = [
+        {"of": room.filing_id, "was": room.revision, "next": room.revision + 1, "now": now, "valid": validated_digest}
+        for room, validated_digest in several
+    ]
+    for room, validated_digest in several:
+        room.validated_digest = validated_digest
+    if _statements(connection.dialect).advance.run(connection, *taken) != len(taken):
+        raise _Overtaken
 
 
-def _write(
-    connection: Connection, actor: Actor, room: Room, changed: Sequence[Changed], source: str, now: datetime
-) -> None:
+def _write(connection: Connection, steps: Collection[_Step], now: datetime) -> None:
+    changed = [(step, *one) for step in steps for one in step.changed]
     cells = (
         {
-            "filing_id": room.filing_id,
+            "filing_id": step.room.filing_id,
             "field": address.field,
             "slot": address.slot,
             "text": new.text,
             "kind": new.kind,
             "value": new.value,
         }
-        for address, _, new in changed
+        for step, address, _, new in changed
     )
     lines = [
         {
-            "filing_id": room.filing_id,
+            "filing_id": step.room.filing_id,
             "field": address.field,
             "slot": address.slot,
             "before": old.text,
             "after": new.text,
-            "source": source,
-            "user_id": actor.user_id,
+            "source": step.editing.source if step.editing.source in SOURCES else "typed",
+            "user_id": step.editing.actor.user_id,
             "at": now,
         }
-        for address, old, new in changed
+        for step, address, old, new in changed
         if old.text != new.text
     ]
     statements = _statements(connection.dialect)

@@ -185,12 +185,13 @@ def leave(s: Session, filing_id: int) -> None:
 
 
 @contextmanager
-def spoilt_by_failure(s: Session, filing_id: int) -> Iterator[None]:
-    """Forget the working copy if what is done inside fails: the transaction is undone, the copy could not be."""
+def spoilt_by_failure(s: Session, *filing_ids: int) -> Iterator[None]:
+    """Forget the working copies if what is done inside fails: the transaction is undone, the copies could not be."""
     try:
         yield
     except BaseException:
-        leave(s, filing_id)
+        for filing_id in filing_ids:
+            leave(s, filing_id)
         raise
 
 
