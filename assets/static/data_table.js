@@ -13,7 +13,7 @@ export default {
         </tr></thead>
         <tbody>
           <tr v-for="r in rows" :key="r.id" :data-row="r.id">
-            <td v-for="c in columns" :key="c.key" :class="{'lv-number': c.number}" :data-column="c.key">
+            <td v-for="c in columns" :key="c.key" :class="{'lv-number': c.number, 'lv-code': c.code}" :data-column="c.key">
               <span v-if="chip(r[c.key])" class="lv-chip" :class="'lv-tone-' + r[c.key].tone"><i v-if="r[c.key].icon" class="q-icon notranslate material-icons" aria-hidden="true">{{ r[c.key].icon }}</i>{{ r[c.key].text }}</span>
               <template v-else-if="Array.isArray(r[c.key])"><div v-for="(line, i) in r[c.key]" :key="i" :class="{'lv-td-under': i > 0}">{{ line }}</div></template>
               <template v-else>{{ r[c.key] }}</template>

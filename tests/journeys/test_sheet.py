@@ -201,6 +201,10 @@ def test_a_block_is_pasted_in_one_event_and_locked_cells_are_refused_one_by_one(
     expect(notice).to_contain_text("原料用能量")
     expect(notice.locator("li")).to_have_count(4)
     assert harness.text(f"renewable_energy:{Y3}") == "655"
+    sheet.press("Control+z")
+    expect(notice).to_have_count(0)  # it told of what is taken back
+    sheet.settled()
+    assert harness.text(f"renewable_energy:{Y3}") == ""
 
 
 def test_undo_and_redo_take_a_paste_back_and_forth_as_one_step(sheets: Any, harness: Harness) -> None:

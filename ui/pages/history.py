@@ -24,7 +24,7 @@ HEADS = (
     Head("no", "版本"),
     Head("status", "状态"),
     Head("receipt", "回执编号"),
-    Head("code", "校验码"),
+    Head("code", "校验码", code=True),
     Head("by", "上报人"),
     Head("at", "上报时间"),
 )

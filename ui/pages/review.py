@@ -231,7 +231,7 @@ class _Review:
             ):
                 with ui.element("span").classes("lv-pair"):
                     ui.label(label).classes("lv-muted")
-                    ui.label(said or "—")
+                    ui.label(said or "—").classes("lv-code" if label == "校验码" else "")
             if view.version.no > 1:
                 chip(f"已重报（第{view.version.no}版）", "note", "autorenew")
             if self.actor.is_authority:

@@ -24,13 +24,14 @@ COMPONENT = Path(__file__).parents[2] / "assets" / "static" / "data_table.js"
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """列: ``sort`` is the word the service sorts by; ``number`` aligns figures to the right."""
+    """列: ``sort`` is the word the service sorts by; ``number`` aligns figures to the right, ``code`` tells l from 1."""
 
     key: str
     title: str
     sort: str = ""
     number: bool = False
     width: str = ""
+    code: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -440,6 +440,7 @@ class Controller {
   }
 
   #landed(patch, flight) {
+    if (["undo", "redo"].includes(flight?.source)) this.refusedNotice?.remove(); // it told of what is taken back
     const refused = new Map(flight?.refused ?? []);
     for (const [address, sentence] of Object.entries(patch.refused ?? {})) refused.set(this.model.place(address), sentence);
     if (refused.size) this.#tellRefused(refused, (flight?.count ?? 0) - Object.keys(patch.refused ?? {}).length, flight?.source ?? "typed");
@@ -453,7 +454,7 @@ class Controller {
   #tellRefused(refused, taken, source) {
     const verb = { paste: "粘贴", undo: "撤销", redo: "恢复" }[source] ?? "填入";
     const lines = [...refused].map(([place, sentence]) => `${place}：${sentence}`);
-    this.tell("warning", `${taken > 0 ? `已${verb} ${taken} 格；` : ""}${refused.size} 处未${verb}`, lines);
+    this.refusedNotice = this.tell("warning", `${taken > 0 ? `已${verb} ${taken} 格；` : ""}${refused.size} 处未${verb}`, lines);
   }
 
   setReadonly(readonly, reason = "") {
@@ -696,6 +697,7 @@ class Controller {
       h("ul", { tabindex: "0" }, ...lines.map((line) => h("li", { text: line }))));
     this.notice.replaceChildren(box);
     this.keepApart();
+    return box;
   }
 
   announce(words) {
