@@ -369,6 +369,7 @@ def exports(db: Database, w: World) -> Deed:
         try:
             return batches.start(db, w.city, house, "long", ListQuery(Form.FACTORY, 2025), ending="csv")
         finally:
+            house._threads.shutdown()  # the same calls each time: it is not cut off in the middle
             house.close()
             ready = [view for view in house.mine(batches.owner(w.city)) if view.stage == "ready"]
             assert len(ready) <= db.read(_exports) - logged, "something was exported that the log does not know"
