@@ -469,6 +469,34 @@ async def test_an_open_sheet_is_locked_when_a_colleague_deletes_the_filing(
     assert locked and "已由黄启明" in reason
 
 
+async def test_an_open_sheet_offers_what_may_be_done_after_a_colleague_has_acted(
+    house: Database, sqlite_world: World
+) -> None:
+    """上报 and 取消上报 elsewhere: the buttons and the notice go with the right to edit, an open dialog stays."""
+    ready = house.write(filing_kit.draft, sqlite_world.signer)
+
+    async def offers(*captions: str, but: tuple[str, ...]) -> None:
+        for caption in captions:
+            await user.should_see(kind=ui.button, content=caption)
+        for caption in but:
+            await user.should_not_see(kind=ui.button, content=caption)
+        assert bool(banners(user)) is ("取消上报" in captions)
+
+    def banners(user: Visitor) -> list[ui.element]:
+        return [element for element in elements(user, ui.element) if "lv-banner" in element.classes]
+
+    filling_in = ("暂存", "验证并保存", "导入EXCEL")
+    async with at(f"/filing/{ready}", sqlite_world.filer) as user:
+        await offers(*filling_in, but=("取消上报",))
+        press(user, "导入EXCEL")
+        await user.should_see("选择工作簿")
+        house.write(moves.submit, sqlite_world.signer, ready)
+        await offers("取消上报", but=filling_in)
+        await user.should_see("选择工作簿")
+        house.write(moves.withdraw, sqlite_world.signer, ready)
+        await offers(*filling_in, but=("取消上报",))
+
+
 @pytest.mark.parametrize(
     ("who", "path", "caption"),
     [

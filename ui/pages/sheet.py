@@ -75,18 +75,31 @@ class _SheetPage:
         try:
             self.head = await act.read(sheets.head, before.id)
         except NotFound as deleted:
-            self._lock(deleted.message)
+            self.sheet.set_readonly(True, deleted.message)
+            for place in (self.importing, self.filling, self.taking_back):
+                place.set_visibility(False)
             raise
         self.status_box.clear()
         with self.status_box:
             chips.status(self.head)
         if self.head.editable is not before.editable:
-            self._lock(self.head.locked_reason, locked=not self.head.editable)
+            self.sheet.set_readonly(not self.head.editable, self.head.locked_reason)
+            self._what_may_be_done()
             act.warn(f"这份动态管理表现在是“{self.head.status_caption}”。{self.head.locked_reason}")
 
-    def _lock(self, reason: str, *, locked: bool = True) -> None:
-        self.sheet.set_readonly(locked, reason)
-        self.editing.set_visibility(False)
+    def _what_may_be_done(self) -> None:
+        """The buttons and the notice that come and go with the right to edit (可办事项). What is open in a dialog of a button
+        stays: the button is only hidden."""
+        self.importing.set_visibility(self.head.editable)
+        self.filling.set_visibility(self.head.editable)
+        self.taking_back.set_visibility(not self.head.editable)
+        if not self.head.editable:
+            self.taking_back.clear()
+            with self.taking_back:
+                self._withdraw()
+        self.notice.clear()
+        with self.notice:
+            self._notice()
 
     async def build(self, tab: str) -> None:
         with ui.element("div").classes("lv-sheet-bar"):
@@ -101,16 +114,14 @@ class _SheetPage:
             ui.button("导出为EXCEL", on_click=lambda: ui.navigate.to(f"/download/excel/{self.head.id}")).props(
                 "outline"
             )
-            if self.head.editable:
-                import_dialog.button(self.head, self.imported)
+            self.importing = import_dialog.button(self.head, self.imported)
             ui.button("导出为PDF", on_click=lambda: ui.navigate.to(f"/download/pdf/{self.head.id}")).props("outline")
-            with ui.element("div").classes("lv-bar-end") as self.editing:
-                if self.head.editable:
-                    ui.button("暂存", on_click=act.busy(self.save)).props("outline")
-                    ui.button("验证并保存", on_click=act.busy(self.validate))
-                else:
-                    self._withdraw()
-        self._notice()
+            with ui.element("div").classes("lv-bar-end") as self.filling:
+                ui.button("暂存", on_click=act.busy(self.save)).props("outline")
+                ui.button("验证并保存", on_click=act.busy(self.validate))
+            self.taking_back = ui.element("div").classes("lv-bar-end")
+        self.notice = ui.element("div").classes("lv-in-line")
+        self._what_may_be_done()
         with ui.tab_panels(tabs, value=tab if tab in names else "sheet", animated=False, keep_alive=True).classes(
             "lv-sheet-panels"
         ):
