@@ -470,9 +470,11 @@ async def test_an_open_sheet_is_locked_when_a_colleague_deletes_the_filing(
 
 
 async def test_an_open_sheet_offers_what_may_be_done_after_a_colleague_has_acted(
-    house: Database, sqlite_world: World
+    house: Database, sqlite_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """上报 and 取消上报 elsewhere: the buttons and the notice go with the right to edit, an open dialog stays."""
+    calls: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(FormSheet, "run_method", lambda self, *args, **_: calls.append(args))
     ready = house.write(filing_kit.draft, sqlite_world.signer)
 
     async def offers(*captions: str, but: tuple[str, ...]) -> None:
@@ -493,8 +495,13 @@ async def test_an_open_sheet_offers_what_may_be_done_after_a_colleague_has_acted
         house.write(moves.submit, sqlite_world.signer, ready)
         await offers("取消上报", but=filling_in)
         await user.should_see("选择工作簿")
+    del calls[:]
+    async with at(f"/filing/{ready}", sqlite_world.filer) as user:  # opened while it is under review
+        await offers("取消上报", but=filling_in)
         house.write(moves.withdraw, sqlite_world.signer, ready)
         await offers(*filling_in, but=("取消上报",))
+    told = {(args[0]["readonly"], args[0]["editable"]) for name, *args in calls if name == "resync"}
+    assert told == {(False, None)}, "cells may be edited again"
 
 
 @pytest.mark.parametrize(

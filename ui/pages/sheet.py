@@ -83,7 +83,10 @@ class _SheetPage:
         with self.status_box:
             chips.status(self.head)
         if self.head.editable is not before.editable:
-            self.sheet.set_readonly(not self.head.editable, self.head.locked_reason)
+            if self.head.editable:
+                await self.reload()  # which cells may be edited, a sheet that was locked does not know
+            else:
+                self.sheet.set_readonly(True, self.head.locked_reason)
             self._what_may_be_done()
             act.warn(f"这份动态管理表现在是“{self.head.status_caption}”。{self.head.locked_reason}")
 
