@@ -123,7 +123,7 @@ class _SheetPage:
                 ui.button("暂存", on_click=act.busy(self.save)).props("outline")
                 ui.button("验证并保存", on_click=act.busy(self.validate))
             self.taking_back = ui.element("div").classes("lv-bar-end")
-        self.notice = ui.element("div").classes("lv-in-line")
+        self.notice = ui.element("div").classes("lv-sheet-notice")
         self._what_may_be_done()
         with ui.tab_panels(tabs, value=tab if tab in names else "sheet", animated=False, keep_alive=True).classes(
             "lv-sheet-panels"

@@ -112,6 +112,7 @@ class Controller {
   destroy() {
     this.off?.abort();
     this.sizes?.disconnect();
+    this.above?.disconnect();
     clearTimeout(this.outbox.timer);
     this.dialogs?.drop();
     this.grid?.destroy();
@@ -155,6 +156,10 @@ class Controller {
       if (!hidden) this.#resized();
     });
     this.sizes.observe(this.scroller);
+    // A notice above that comes or goes moves the sheet.
+    this.above = new ResizeObserver(() => this.scroller.clientHeight && this.#fit());
+    const panels = this.root.closest(".q-tab-panels");
+    for (const other of panels?.parentElement.children ?? []) if (other !== panels) this.above.observe(other);
     on(this.scroller, "scroll", () => {
       if (this.scroller.clientHeight && !away) place = this.scroller.scrollTop;
       if (this.frame) return;
