@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--long",
         action="store_true",
-        help="the long versions of tests/faults, test_leaks and test_wire_hostile: some 15 minutes, an hour, and five",
+        help="the long versions of tests/faults, test_leaks and test_wire_hostile: up to 40 minutes, half an hour, and five",
     )
 
 
