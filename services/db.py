@@ -13,6 +13,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
@@ -40,10 +41,11 @@ WRITER_LOCK = 7_105_001  # any number, the same in every process
 
 ONE = {"pool_size": 1, "max_overflow": 0}  # the writer: whoever else wants the writing engine waits for it
 MANY = {"pool_size": READERS}
-# Of the log, before the writer moves them into the file even while others wait: a third of a second, in which nobody's save is
-# answered. In a pause it does so after as many jobs as need not wait for it.
+# When the log is moved into the file, which may take a third of a second in which nobody's save is answered: in a pause of so
+# many seconds, or else every half minute (a log that need not grow is written faster), if so many jobs are in it; SQLite
+# itself moves it when it has so many pages.
+PAUSE, OFTEN, UNFILED = 1.0, 30.0, 250
 PAGES = 64_000
-PAUSE, UNFILED = 1.0, 250
 WRITER = {"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "wal_autocheckpoint": str(PAGES)}
 READER = WRITER | {"query_only": "1", "wal_autocheckpoint": "0"}  # it neither writes nor checkpoints
 # Of SQLite's messages those that speak of the moment: a lock, the disk, the file.
@@ -88,7 +90,7 @@ class Database:
         self._turns = _beside(url) if self.is_sqlite else None
         self._gate = threading.Lock()
         self._closed = False
-        self._unfiled = 0  # jobs since the last pause
+        self._unfiled, self._filed_at = 0, time.monotonic()  # jobs in the log, and since when
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
         self._thread = threading.Thread(target=self._write_loop, name="db-write", daemon=True)
         self._thread.start()
@@ -182,19 +184,25 @@ class Database:
             self._unfiled += len(group)
             if stop:
                 return
+            if self._is_due(OFTEN):
+                self._file()
 
     def _next(self) -> _Job | None:
         """The next job, however long it takes to come; None: it was the last."""
-        if self.is_sqlite and self._unfiled >= UNFILED:
+        if self._is_due():
             try:
                 return self._jobs.get(timeout=PAUSE)
             except queue.Empty:
                 self._file()
         return self._jobs.get()
 
+    def _is_due(self, seconds: float = 0.0) -> bool:
+        """Whether the log is worth moving, and was last moved so long ago."""
+        return self.is_sqlite and self._unfiled >= UNFILED and time.monotonic() - self._filed_at >= seconds
+
     def _file(self) -> None:
-        """Move the log into the file (检查点) while nobody waits."""
-        self._unfiled = 0
+        """Move the log into the file (检查点)."""
+        self._unfiled, self._filed_at = 0, time.monotonic()
         try:
             with self._turn(), closing(self._writer.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA wal_checkpoint").close()

@@ -124,9 +124,13 @@ async def test_where_doing_it_together_fails_each_is_done_alone_and_only_the_cul
     assert told == [events.FilingChanged(2), events.FilingChanged(5)], "of what was undone nobody hears"
 
 
-async def test_in_a_pause_the_log_is_moved_into_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("pause", "often"), [(0.01, 1e9), (1e9, 0.0)])
+async def test_the_log_is_moved_into_the_file_in_a_pause_and_every_so_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pause: float, often: float
+) -> None:
     monkeypatch.setattr(db_module, "UNFILED", 2)
-    monkeypatch.setattr(db_module, "PAUSE", 0.01)
+    monkeypatch.setattr(db_module, "PAUSE", pause)
+    monkeypatch.setattr(db_module, "OFTEN", often)
     path = tmp_path / "lvce.sqlite3"
     db = Database(f"sqlite:///{path}")
     try:
