@@ -76,6 +76,16 @@ def edits(db: Database, w: World) -> Deed:
     return lambda db: perform(db, desk.edit_cells, w.filer, filing, changes)
 
 
+@scene("filings.desk.edit_cells#together")
+def edit_together(db: Database, w: World) -> Deed:
+    """Two units' edits in one go: both or neither."""
+    both = [
+        desk.Editing(who, filling.opened(db, who), (CellEdit("gross_output:2024", "3000"),))
+        for who in (w.filer, w.other)
+    ]
+    return lambda db: db.write(desk.edit_together, both)
+
+
 @scene("filings.desk.edit_cells#twice")
 def edits_twice(db: Database, w: World) -> Deed:
     """The second time the sheet is taken from memory."""
