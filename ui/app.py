@@ -109,7 +109,7 @@ def _wait_quietly() -> None:
 def _tune() -> None:
     """Full garbage collections were what p95 consisted of; what is loaded by now stays. Closed pages, which are all in
     cycles, are swept when there are half as many of them as open ones, and their memory goes back to the system."""
-    sys.setswitchinterval(0.001)  # or the writing thread starves beside a busy event loop
+    sys.setswitchinterval(0.0001)  # or the writing thread starves beside a busy event loop, and answers wait for it
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
