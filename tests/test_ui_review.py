@@ -23,6 +23,7 @@ from services.reviews import decisions, opinions, peers, questions
 from tests import filing_kit, filling, scans
 from tests.conftest import World
 from tests.ui_kit import Visitor, served, until, visitor
+from ui import act
 from ui.widgets.data_table import DataTable
 from ui.widgets.differences import Differences
 from ui.widgets.form_sheet import FormSheet
@@ -502,6 +503,14 @@ async def test_an_open_sheet_offers_what_may_be_done_after_a_colleague_has_acted
         await offers(*filling_in, but=("取消上报",))
     told = {(args[0]["readonly"], args[0]["editable"]) for name, *args in calls if name == "resync"}
     assert told == {(False, None)}, "cells may be edited again"
+    async with at(f"/filing/{ready}", sqlite_world.filer) as user:  # what happened while the sign-in was over
+        tab = act.tab_of(user.client)
+        tab.filings[ready] = []
+        house.write(moves.submit, sqlite_world.signer, ready)
+        for again in tab.returned:
+            with tab.client:
+                await again()
+        await offers("取消上报", but=filling_in)
 
 
 @pytest.mark.parametrize(

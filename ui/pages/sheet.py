@@ -79,20 +79,27 @@ class _SheetPage:
             for place in (self.importing, self.filling, self.taking_back):
                 place.set_visibility(False)
             raise
+        if self.head.editable and not before.editable:
+            await self.reload()  # which cells may be edited, a sheet that was locked does not know
+        else:
+            self._draw_head()
+        if self.head.editable is not before.editable:
+            if not self.head.editable:
+                self.sheet.set_readonly(True, self.head.locked_reason)
+            act.warn(f"这份动态管理表现在是“{self.head.status_caption}”。{self.head.locked_reason}")
+
+    def _draw_head(self) -> None:
+        """Where the filing stands, and what may be done with it if that is other than before."""
         self.status_box.clear()
         with self.status_box:
             chips.status(self.head)
-        if self.head.editable is not before.editable:
-            if self.head.editable:
-                await self.reload()  # which cells may be edited, a sheet that was locked does not know
-            else:
-                self.sheet.set_readonly(True, self.head.locked_reason)
+        if self.head.editable is not self.offers_editing:
             self._what_may_be_done()
-            act.warn(f"这份动态管理表现在是“{self.head.status_caption}”。{self.head.locked_reason}")
 
     def _what_may_be_done(self) -> None:
         """The buttons and the notice that come and go with the right to edit (可办事项). What is open in a dialog of a button
         stays: the button is only hidden."""
+        self.offers_editing = self.head.editable
         self.importing.set_visibility(self.head.editable)
         self.filling.set_visibility(self.head.editable)
         self.taking_back.set_visibility(not self.head.editable)
@@ -241,3 +248,4 @@ class _SheetPage:
         self.view = await act.read(sheets.sheet, self.head.id)
         self.head = self.view.head
         self.sheet.resync(sheet_json(self.view, user_id=self.actor.user_id))
+        self._draw_head()
