@@ -24,6 +24,7 @@ from services.db import Database
 from services.errors import Refusal, SignedOut, Unavailable
 from services.perform import perform
 from tests.conftest import SPRING, World
+from tests.ui_kit import until
 
 PASSWORD = "Nanyue-2025-gd"
 HASH = passwords.hashed(PASSWORD)
@@ -475,11 +476,6 @@ async def test_a_database_that_is_away_is_told_to_everyone_who_asked(
     assert (await sessions.aresolve(sqlite_db, tokens[0])).username == "filer"
 
 
-async def asked_about_all(db: Database) -> None:
-    while (asking := sessions._memory(db).asking) is not None:
-        await asking
-
-
 async def test_one_question_about_everybody_spares_each_event_its_own(
     sqlite_db: Database, sqlite_house: World, questions: Callable[[], int]
 ) -> None:
@@ -492,8 +488,28 @@ async def test_one_question_about_everybody_spares_each_event_its_own(
         with clock.frozen(SPRING + timedelta(seconds=seconds)):
             assert [await sessions.aresolve(sqlite_db, token) for token in tokens] == actors
             assert questions() == seconds / 10 - 1, "both were answered from memory"
-            await asked_about_all(sqlite_db)
+            await sessions.ask_about_all(sqlite_db)
             assert questions() == seconds / 10, "and asked about together"
+
+
+async def test_who_pauses_does_not_wait_for_an_answer_afterwards(
+    sqlite_db: Database, sqlite_house: World, questions: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is renewed without any event, up to five minutes after the last one."""
+    monkeypatch.setattr(sessions, "ROUND", 0.001)
+    token = sessions.sign_in(sqlite_db, "filer", PASSWORD).token
+    with clock.frozen(SPRING):
+        actor = await sessions.aresolve(sqlite_db, token)
+        assert questions() == 0
+    (known,) = sessions._memory(sqlite_db).known.values()
+    for seconds, asked in ((10, 1), (20, 2), (290, 3)):
+        with clock.frozen(SPRING + timedelta(seconds=seconds)):
+            await until(lambda: known.checked_at == clock.now())
+            assert await sessions.aresolve(sqlite_db, token, active=False) == actor
+            assert questions() == asked, "answered from memory"
+    with clock.frozen(SPRING + timedelta(minutes=6)):
+        await sessions.ask_about_all(sqlite_db)
+        assert questions() == 3, "who has gone is not asked about"
 
 
 async def test_what_another_process_ended_is_noticed_before_memory_is_a_quarter_minute_old(
@@ -507,7 +523,7 @@ async def test_what_another_process_ended_is_noticed_before_memory_is_a_quarter_
     sqlite_db.write(lambda s: s.execute(ended) and None)  # no event: as if written elsewhere
     with clock.frozen(SPRING + timedelta(seconds=10)):
         await sessions.aresolve(sqlite_db, tokens[0])
-        await asked_about_all(sqlite_db)
+        await sessions.ask_about_all(sqlite_db)
         await sessions.aresolve(sqlite_db, tokens[0])
         with pytest.raises(SignedOut):
             await sessions.aresolve(sqlite_db, tokens[1])
@@ -517,7 +533,7 @@ async def test_the_event_loop_asks_the_same_question(db: Database, house: World)
     token = sessions.sign_in(db, "filer", PASSWORD).token
     with clock.frozen(later(2)):
         actor = await sessions.aresolve(db, token, address="10.0.0.8")
-        await asked_about_all(db)
+        await sessions.ask_about_all(db)
     assert actor.address == "10.0.0.8"
     assert db.read(lambda s: s.exec(select(SignIn.last_seen_at)).one()) == later(2)
     with pytest.raises(SignedOut):

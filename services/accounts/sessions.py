@@ -11,6 +11,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -39,8 +40,9 @@ IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
 FRESH = timedelta(seconds=15)  # how long an answer from memory is good without asking the database again
 AGING = FRESH / 2  # from then on it is asked again, for everybody at once, while memory still answers
-AT_ONCE = 100  # sign-ins in one such question
-PAUSE = 0.25  # seconds before asking: whoever's event brought it up is answered first
+ABOUT = timedelta(minutes=5)  # that is for who did something so lately; who comes back later asks for himself
+AT_ONCE = 100  # sign-ins in one question
+BREATH, ROUND = 0.1, 4.0  # seconds to the next question, in which saves are answered, and to the next round of them
 SEEN_EVERY = timedelta(minutes=1)  # how exactly the database knows when somebody was last active
 
 TICKET = timedelta(minutes=5)  # between the password and the 动态口令
@@ -89,7 +91,7 @@ class _Memory:
     known: dict[str, _Known] = field(default_factory=dict)
     tickets: dict[str, _Ticket] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    asking: asyncio.Task[None] | None = None  # who asks about everybody at the moment
+    asking: asyncio.Task[None] | None = None  # who asks about everybody from time to time
     waiting: dict[str, asyncio.Future[_Known | None]] = field(default_factory=dict)  # who wants an answer of his own
     answering: asyncio.Task[None] | None = None  # who gets it for them
 
@@ -266,7 +268,10 @@ async def aresolve(db: Database, token: str, *, address: str = "", active: bool 
     actor = _remembered(db, token, active)
     if actor is None:
         actor = _learn(db, token, await _asked(db, throttle.digest(token)), active)
-    _ask_ahead(db, token)
+    memory = _memory(db)
+    if memory.asking is None or memory.asking.done():
+        # In nobody's name: it outlives the page whose event came first.
+        memory.asking = asyncio.create_task(_keep_asking(db, memory), context=Context())
     return replace(actor, address=address) if address and address != actor.address else actor
 
 
@@ -451,39 +456,35 @@ def _write_seen(s: Session, seen: Mapping[int, datetime]) -> None:
     s.connection().execute(statement, [{"of": sign_in_id, "at": at} for sign_in_id, at in seen.items()])
 
 
-def _ask_ahead(db: Database, token: str) -> None:
-    """Start asking about everybody, when this answer is half as old as it may get or its activity is not written yet."""
-    memory = _memory(db)
-    known = memory.known.get(throttle.digest(token))
-    if known is None or memory.asking is not None:
-        return
-    if _is_aging(known) or known.seen_at - known.written_at >= SEEN_EVERY:
-        memory.asking = asyncio.create_task(_ask_about_all(db, memory))
+async def _keep_asking(db: Database, memory: _Memory) -> None:
+    """Ask about everybody in good time, as long as there is anybody: nobody's event has to wait for an answer then."""
+    while memory.known:
+        await asyncio.sleep(ROUND)
+        try:
+            await ask_about_all(db)
+        except Exception as error:  # the database is away, say: then each event asks by itself
+            log.warning("the database could not be asked about sign-ins: %s", type(error).__name__)
 
 
-async def _ask_about_all(db: Database, memory: _Memory) -> None:
-    try:
-        await asyncio.sleep(PAUSE)
-        now = clock.now()
+async def ask_about_all(db: Database) -> None:
+    """Renew what memory holds of those who are at work (统一核对), and write down when they were."""
+    memory, now = _memory(db), clock.now()
+    with memory.lock:
+        memory.known = {key: known for key, known in memory.known.items() if now - known.seen_at < IDLE}
+        everybody = tuple(memory.known.items())
+    aging = [key for key, known in everybody if _is_aging(known) and now - known.seen_at < ABOUT]
+    for start in range(0, len(aging), AT_ONCE):
+        if start:
+            await asyncio.sleep(BREATH)
+        asked = {key: known for key in aging[start : start + AT_ONCE] if (known := memory.known.get(key)) is not None}
+        found = await db.aread(_read_all, col(SignIn.token_hash).in_(asked))
         with memory.lock:
-            memory.known = {key: known for key, known in memory.known.items() if now - known.seen_at < IDLE}
-            everybody = tuple(memory.known.items())
-        waiting = [key for key, known in everybody if _is_aging(known) and known.seen_at > known.checked_at]
-        for start in range(0, len(waiting), AT_ONCE):
-            keys = waiting[start : start + AT_ONCE]
-            asked = {key: known for key in keys if (known := memory.known.get(key)) is not None}
-            found = await db.aread(_read_all, col(SignIn.token_hash).in_(asked))
-            with memory.lock:
-                for key, known in asked.items():
-                    if memory.known.get(key) is known:  # else it was ended, or asked again, meanwhile
-                        _take(memory, key, known, found.get(key))
-        if seen := _unwritten(memory):
-            await db.awrite(_write_seen, seen)
-            _mark_written(memory, seen)
-    except Exception as error:  # the database is away, say: then each event asks by itself
-        log.warning("the database could not be asked about sign-ins: %s", type(error).__name__)
-    finally:
-        memory.asking = None
+            for key, known in asked.items():
+                if memory.known.get(key) is known:  # else it was ended, or asked again, meanwhile
+                    _take(memory, key, known, found.get(key))
+    if seen := _unwritten(memory):
+        await db.awrite(_write_seen, seen)
+        _mark_written(memory, seen)
 
 
 async def _asked(db: Database, key: str) -> _Known | None:
