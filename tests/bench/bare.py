@@ -1,7 +1,8 @@
 """The yardstick: a bare NiceGUI page with an AG Grid of the form's size, whose handler commits one row durably.
 
-Run as ``python -m tests.bench.bare PORT DATABASE``. It has what any sensible version of it would have: one writing thread,
-``synchronous=FULL``, an upsert, the answer painted after the commit. It has no sign-in, no rules and no second reader.
+Run as ``python -m tests.bench.bare PORT DATABASE [tuned]``. It has what any sensible version of it would have: one writing
+thread, ``synchronous=FULL``, an upsert, the answer painted after the commit. It has no sign-in, no rules and no second reader.
+``tuned``: with a garbage collector set up as ours is, which is not how NiceGUI comes.
 """
 
 from __future__ import annotations
@@ -100,5 +101,6 @@ def tune() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-app.on_startup(tune)
+if sys.argv[3:] == ["tuned"]:
+    app.on_startup(tune)
 ui.run(host="127.0.0.1", port=port, reload=False, show=False, reconnect_timeout=30, language="zh-CN", title="bare")

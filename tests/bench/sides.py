@@ -1,4 +1,4 @@
-"""The two servers that the benches compare (对照双方): a bare NiceGUI page (``bare.py``) and ours, both durable at each commit."""
+"""The servers that the benches compare (对照双方): a bare NiceGUI page (``bare.py``) and ours, both durable at each commit."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ ROWS = 150  # of the bare page
 
 
 @contextmanager
-def bare(place: Path) -> Iterator[Side]:
-    port, path = load.free_port(), place / "bare.sqlite3"
-    with load.server([sys.executable, "-m", "tests.bench.bare", str(port), str(path)], port) as process:
+def bare(place: Path, *how: str) -> Iterator[Side]:
+    """``how``: nothing, or "tuned"."""
+    port, path = load.free_port(), place / f"{'-'.join(('bare', *how))}.sqlite3"
+    with load.server([sys.executable, "-m", "tests.bench.bare", str(port), str(path), *how], port) as process:
         yield Side(
-            "bare",
+            path.stem,
             process.pid,
             f"http://127.0.0.1:{port}",
             ["/"],
@@ -61,6 +62,14 @@ def ours(
 def both(place: Path, paths: list[str], cookies: list[dict[str, str]]) -> Iterator[tuple[Side, Side]]:
     with ExitStack() as stack:
         yield stack.enter_context(bare(place)), stack.enter_context(ours(place / "data", paths, cookies))
+
+
+@contextmanager
+def all_three(place: Path, paths: list[str], cookies: list[dict[str, str]]) -> Iterator[tuple[Side, Side, Side]]:
+    """The bare page as it comes, with a tuned collector, and ours."""
+    with ExitStack() as stack:
+        both_bare = stack.enter_context(bare(place)), stack.enter_context(bare(place, "tuned"))
+        yield *both_bare, stack.enter_context(ours(place / "data", paths, cookies))
 
 
 TYPED = "SELECT count(*) FROM cell_change WHERE source = 'typed'"
