@@ -46,7 +46,8 @@ class Filing(SQLModel, table=True):
         ),
         Index("ix_filing_submitted", "form", "year", "deleted_at", "submitted_at"),
         Index("ix_filing_unit", "organisation_id", "form", "year", "deleted_at"),
-        Index("ix_filing_authority", "current_authority_id", "status", "form", "year"),
+        # 待我审核 by risk, as it opens, is read off this one in order.
+        Index("ix_filing_authority", "current_authority_id", "status", "form", "year", "deleted_at", "risk"),
     )
 
     id: int | None = Field(default=None, primary_key=True)

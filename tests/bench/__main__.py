@@ -32,7 +32,7 @@ BENCHES: tuple[tuple[str, str, Bench], ...] = (
         "all sides), with the findings. Times in ms; of the first commits and the event loop for bare / tuned / 绿册. Goal: p95 at "
         "most twice the bare page's, nothing lost up to 1,000.",
         lambda quick: bench_cell.run(
-            [1, 50] if quick else [1, 50, 200, 500, 1000], 4 if quick else 10, 2 if quick else 5
+            [1, 50] if quick else [1, 50, 200, 500, 1000], 4 if quick else 10, 2 if quick else 3
         ),
     ),
     (
