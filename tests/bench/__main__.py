@@ -1,8 +1,8 @@
 """``python -m tests.bench [--quick]``: every measurement that the README shows (全部测量), written there and to ``results.md``.
 
-All of it takes some 15 minutes on two cores, the quick one about four; the quick one writes nothing. The machine should have
-nothing else to do: each table stands beside a bare NiceGUI page or a small list in the same run, so ratios bear some noise,
-milliseconds do not.
+All of it takes about half an hour on two cores, the quick one some five minutes; the quick one writes nothing. The machine
+should have nothing else to do: each table stands beside a bare NiceGUI page or a small list in the same run, so ratios bear
+some noise, milliseconds do not.
 """
 
 from __future__ import annotations
