@@ -1,4 +1,4 @@
-"""``python -m tests.new_migration 0003 "what changes"``: write the next migration (生成迁移) from the models.
+"""``python -m tests.new_migration 0004 "what changes"``: write the next migration (生成迁移) from the models.
 
 Read it before you commit it: a new column that may not be null needs a ``server_default`` for the rows that are there.
 """
