@@ -14,14 +14,14 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, Transaction, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session, create_engine
@@ -40,6 +40,7 @@ READERS = 4
 WRITER_LOCK = 7_105_001  # any number, the same in every process
 
 ONE = {"pool_size": 1, "max_overflow": 0}  # the writer: whoever else wants the writing engine waits for it
+KEPT = 0.25  # seconds without a job until the writer lets go of its connection: taking it each time costs a tenth of a saved cell
 MANY = {"pool_size": READERS}
 # When the log is moved into the file, which may take a third of a second in which nobody's save is answered: in a pause of so
 # many seconds, or else every half minute (a log that need not grow is written faster), if so many jobs are in it; SQLite
@@ -90,6 +91,7 @@ class Database:
         self._turns = _beside(url) if self.is_sqlite else None
         self._gate = threading.Lock()
         self._closed = False
+        self._kept: Connection | None = None  # the writing thread's, see ``_transaction``
         self._unfiled, self._filed_at = 0, time.monotonic()  # jobs in the log, and since when
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
         self._thread = threading.Thread(target=self._write_loop, name="db-write", daemon=True)
@@ -183,17 +185,20 @@ class Database:
             self._run_group([job for job in group if job.future.set_running_or_notify_cancel()])
             self._unfiled += len(group)
             if stop:
-                return
+                break
             if self._is_due(OFTEN):
                 self._file()
+        self._let_go()
 
     def _next(self) -> _Job | None:
         """The next job, however long it takes to come; None: it was the last."""
+        with suppress(queue.Empty):
+            return self._jobs.get(timeout=KEPT)
+        self._let_go()
         if self._is_due():
-            try:
+            with suppress(queue.Empty):
                 return self._jobs.get(timeout=PAUSE)
-            except queue.Empty:
-                self._file()
+            self._file()
         return self._jobs.get()
 
     def _is_due(self, seconds: float = 0.0) -> bool:
@@ -204,8 +209,8 @@ class Database:
         """Move the log into the file (检查点)."""
         self._unfiled, self._filed_at = 0, time.monotonic()
         try:
-            with self._turn(), closing(self._writer.raw_connection()) as connection:
-                connection.cursor().execute("PRAGMA wal_checkpoint").close()
+            with self._turn():
+                say(self._connection(), "PRAGMA wal_checkpoint")
         except Exception:  # it stays in the log, and is safe there
             log.warning("checkpoint failed", exc_info=True)
 
@@ -215,12 +220,15 @@ class Database:
         answers: list[Outcome] = []
         happened: list[events.Event] = []
         try:
-            with self._turn(), self._writer.connect() as connection, connection.begin():
+            with self._turn(), self._transaction() as connection:
                 if len(group) == 1:
-                    answers.append(self._run_one(connection, group[0].work, happened, alone=True))
+                    value, told = _do(connection, group[0].work)
+                    answers, happened = [(value, None)], told
                 else:
                     for _, alike in groupby(group, key=lambda job: job.many or job):
                         answers += self._run_alike(connection, list(alike), happened)
+                if not _is_open(connection):
+                    raise Unavailable()
         except BaseException as error:  # the transaction is gone: nobody's work was written
             for job in group:
                 job.future.set_exception(_told(error))
@@ -236,37 +244,77 @@ class Database:
         """Be the only writer of the file among all processes, until the checkpoint after the commit is over too."""
         return turns.turn(self._turns, BUSY_TIMEOUT_MS / 1000) if self._turns is not None else nullcontext()
 
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """One transaction on the writer's connection (写连接), which is kept for the next; one that has failed is not."""
+        try:
+            with self._begun():
+                yield self._connection()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _begun(self) -> Transaction:
+        try:
+            return self._connection().begin()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        self._let_go()  # the server had gone since, and may be back
+        return self._connection().begin()
+
+    def _connection(self) -> Connection:
+        if self._kept is None:
+            self._kept = self._writer.connect()
+        return self._kept
+
+    def _let_go(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            with suppress(Exception):
+                kept.close()
+
     def _run_alike(self, connection: Connection, jobs: Sequence[_Job], happened: list[events.Event]) -> list[Outcome]:
         """Do jobs that may be done together in one savepoint; where that fails, and otherwise, each in its own."""
         many = jobs[0].many
         if many is not None and len(jobs) > 1:
             several = [job.one for job in jobs]
-            found, failure = self._run_one(connection, lambda s: many(s, several), happened, alone=False)
+            found, failure = self._try(connection, lambda s: many(s, several), happened)
             if failure is None:
                 return [(None, one) if isinstance(one, Exception) else (one, None) for one in found]
-        return [self._run_one(connection, job.work, happened, alone=False) for job in jobs]
+        return [self._try(connection, job.work, happened) for job in jobs]
 
-    def _run_one(
-        self, connection: Connection, job: Callable[[Session], Any], happened: list[events.Event], *, alone: bool
-    ) -> Outcome:
-        """Do one job within the group's transaction: in a savepoint, or (``alone``) in the transaction itself, which is cheaper."""
-        mode: Literal["rollback_only", "create_savepoint"] = "rollback_only" if alone else "create_savepoint"
+    def _try(self, connection: Connection, work: Callable[[Session], Any], happened: list[events.Event]) -> Outcome:
+        """Do one job in a savepoint, beside others in the same transaction."""
         value: Any = None
         failure: BaseException | None = None
-        with Session(connection, expire_on_commit=False, join_transaction_mode=mode) as s:
-            try:
-                value = job(s)
-                s.commit()
-            except BaseException as error:
-                s.rollback()  # where that fails too, the whole group does
-                failure = error
-        if (failure is None or not alone) and not _is_open(connection):
+        point = connection.begin_nested()
+        try:
+            value, told = _do(connection, work)
+            point.commit()
+            happened += told
+        except BaseException as error:
+            failure = error
+            if point.is_active:
+                point.rollback()  # where that fails too, the whole group does
+        if not _is_open(connection):
             raise Unavailable() from failure
-        if failure is None:
-            happened.extend(s.info.get("events", ()))
-        else:
-            failure = _told(failure)
-        return value, failure
+        return value, None if failure is None else _told(failure)
+
+
+def _do(connection: Connection, work: Callable[[Session], T]) -> tuple[T, list[events.Event]]:
+    """Do one job in the transaction or savepoint that is open: its answer, and what to tell once it is committed."""
+    s = Session(connection, expire_on_commit=False, join_transaction_mode="rollback_only")
+    used = True
+    try:
+        value = work(s)
+        used = s.in_transaction()  # not where all was said straight to the connection (``connection_of``)
+        if used:
+            s.commit()
+    finally:
+        if used:
+            s.close()
+    return value, s.info.get("events", [])
 
 
 def make_engine(url: str, *, readonly: bool) -> Engine:
@@ -325,6 +373,14 @@ def _say_plainly(engine: Engine, *, begin: str) -> None:
     dialect.do_savepoint = says("SAVEPOINT")
     dialect.do_release_savepoint = says("RELEASE SAVEPOINT")
     dialect.do_rollback_to_savepoint = says("ROLLBACK TO SAVEPOINT")
+
+
+def connection_of(s: Session) -> Connection:
+    """The connection of a writing session, for what is said straight to it (直接执行): the session itself then need not join the
+    transaction; what is written belongs to the job all the same."""
+    connection = s.get_bind()
+    assert isinstance(connection, Connection)
+    return connection
 
 
 def say(connection: Connection, words: str, rows: Sequence[Any] = ((),)) -> int:

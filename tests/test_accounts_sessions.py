@@ -16,7 +16,7 @@ from sqlalchemy import event, update
 from sqlmodel import Session, col, select
 
 from models import AuditLine, Organisation, SignIn, User
-from models.enums import AuditResult, OrgStatus
+from models.enums import AuditResult, OrgStatus, Role, Tier
 from services import audit, clock, events
 from services.accounts import passwords, sessions, users
 from services.actors import Actor
@@ -527,6 +527,41 @@ async def test_what_another_process_ended_is_noticed_before_memory_is_a_quarter_
         await sessions.aresolve(sqlite_db, tokens[0])
         with pytest.raises(SignedOut):
             await sessions.aresolve(sqlite_db, tokens[1])
+
+
+@pytest.mark.parametrize(
+    ("what", "column", "value"),
+    [
+        (User, "name", "王新"),
+        (User, "username", "wangxin"),
+        (User, "role", Role.SIGNER),
+        (User, "must_change_password", True),
+        (Organisation, "name", "新厂"),
+        (Organisation, "region_code", "440104000"),
+        (Organisation, "tier", Tier.COUNTY),
+        (None, "enabled", False),
+    ],
+)
+async def test_whatever_another_process_changes_about_an_actor_is_noticed_when_all_are_asked_about(
+    db: Database, house: World, what: type[User | Organisation] | None, column: str, value: object
+) -> None:
+    """Also whether the unit has a signer (None)."""
+    token = sessions.sign_in(db, "filer", PASSWORD).token
+    with clock.frozen(SPRING):
+        before = await sessions.aresolve(db, token)
+    whom = [col(User.organisation_id) == before.organisation_id, col(User.role) == Role.SIGNER]
+    if what is not None:
+        whom = [col(what.id) == (before.organisation_id if what is Organisation else before.user_id)]
+    changing = update(what or User).where(*whom).values({column: value})
+    db.write(lambda s: s.execute(changing) and None)  # no event: as if written elsewhere
+    with clock.frozen(SPRING + timedelta(seconds=10)):
+        assert await sessions.aresolve(db, token) == before, "memory answers"
+        await sessions.ask_about_all(db)
+        after = await sessions.aresolve(db, token)
+        assert after != before
+        known = db.read(sessions._read_known, token)
+        assert known is not None
+        assert after == known.actor
 
 
 async def test_the_event_loop_asks_the_same_question(db: Database, house: World) -> None:

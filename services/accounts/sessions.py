@@ -7,6 +7,7 @@ a thread. ``resolve`` runs at every event and answers from memory.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import secrets
 import threading
@@ -18,9 +19,22 @@ from itertools import islice
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, Connection, Engine, Transaction, bindparam, delete, event, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    String,
+    Transaction,
+    bindparam,
+    cast,
+    delete,
+    event,
+    func,
+    update,
+)
 from sqlalchemy import select as select_columns
-from sqlalchemy.orm import Bundle
+from sqlalchemy.orm import Bundle, aliased
 from sqlmodel import Session, SQLModel, col, select
 
 from models import KnownDevice, Organisation, SignIn, User
@@ -30,7 +44,7 @@ from services.accounts import passwords, throttle, totp
 from services.accounts.throttle import Knock
 from services.accounts.views import SignedIn, SignInRow
 from services.actors import Actor
-from services.db import Database
+from services.db import Database, connection_of
 from services.errors import Refusal, SignedOut
 from services.forms.names import HALF_WIDTH
 
@@ -41,7 +55,7 @@ LONGEST = timedelta(hours=12)
 FRESH = timedelta(seconds=15)  # how long an answer from memory is good without asking the database again
 AGING = FRESH / 2  # from then on it is asked again, for everybody at once, while memory still answers
 ABOUT = timedelta(minutes=5)  # that is for who did something so lately; who comes back later asks for himself
-AT_ONCE = 100  # sign-ins in one question
+AT_ONCE = 250  # sign-ins in one question
 BREATH, ROUND = 0.1, 4.0  # seconds to the next question, in which saves are answered, and to the next round of them
 SEEN_EVERY = timedelta(minutes=1)  # how exactly the database knows when somebody was last active
 
@@ -79,6 +93,7 @@ class _Known:
     """A sign-in as this process remembers it."""
 
     actor: Actor
+    stamp: str  # of what the actor was made of, see ``_stamp``
     sign_in_id: int
     created_at: datetime
     seen_at: datetime
@@ -253,32 +268,39 @@ def _known_device(s: Session, user_id: int, token: str) -> str:
 def resolve(db: Database, token: str, *, address: str = "", active: bool = True) -> Actor:
     """Who holds this token (会话校验); raises SignedOut. ``active=False`` for what no person did (timers), which does not
     keep a sign-in alive. Blocks for a read every 15 s and a write every minute; see ``aresolve``."""
-    actor = _remembered(db, token, active)
-    if actor is None:
-        actor = _learn(db, token, db.read(_read_known, token), active)
+    known = _remembered(db, token, active)
+    if known is None:
+        known = _learn(db, token, db.read(_read_known, token), active)
     memory = _memory(db)
     if seen := _unwritten(memory):
         db.write(_write_seen, seen)
         _mark_written(memory, seen)
-    return replace(actor, address=address) if address and address != actor.address else actor
+    return _at(known, address)
 
 
 async def aresolve(db: Database, token: str, *, address: str = "", active: bool = True) -> Actor:
     """The same for the event loop: from memory without waiting, which is nearly always."""
-    actor = _remembered(db, token, active)
-    if actor is None:
-        actor = _learn(db, token, await _asked(db, throttle.digest(token)), active)
+    known = _remembered(db, token, active)
+    if known is None:
+        known = _learn(db, token, await _asked(db, throttle.digest(token)), active)
     memory = _memory(db)
     if memory.asking is None or memory.asking.done():
         # In nobody's name: it outlives the page whose event came first.
         memory.asking = asyncio.create_task(_keep_asking(db, memory), context=Context())
-    return replace(actor, address=address) if address and address != actor.address else actor
+    return _at(known, address)
+
+
+def _at(known: _Known, address: str) -> Actor:
+    """The actor at the address the event came from, which is nearly always that of the last one."""
+    if address and address != known.actor.address:
+        known.actor = replace(known.actor, address=address)
+    return known.actor
 
 
 def refuse_ended(s: Session, actor: Actor) -> None:
     """For ``perform``, in the writing thread, where before and after are plain: raises SignedOut for a sign-in that has ended
     since its event was let in. From memory; what another process ends is noticed when its ``FRESH`` is over."""
-    connection = _connection(s)
+    connection = connection_of(s)
     transaction = connection.get_transaction()
     assert transaction is not None
     if actor.sign_in_id in _ended_by(connection.engine) or actor.sign_in_id in _ending.get(transaction, ()):
@@ -357,13 +379,6 @@ def _forget(told: events.Event) -> None:
             _drop(memory, set(told.sign_in_ids))
 
 
-def _connection(s: Session) -> Connection:
-    """That of the writing thread."""
-    connection = s.get_bind()
-    assert isinstance(connection, Connection)
-    return connection
-
-
 def _ended_by(engine: Engine) -> dict[int, None]:
     return _ended.setdefault(engine, {})
 
@@ -394,7 +409,7 @@ def _drop(memory: _Memory, sign_in_ids: set[int | None] | set[int]) -> None:
 events.subscribe(_forget)
 
 
-def _remembered(db: Database, token: str, active: bool) -> Actor | None:
+def _remembered(db: Database, token: str, active: bool) -> _Known | None:
     if not token:
         raise SignedOut
     memory = _memory(db)
@@ -407,10 +422,10 @@ def _remembered(db: Database, token: str, active: bool) -> Actor | None:
         return None
     if active:
         known.seen_at = now
-    return known.actor
+    return known
 
 
-def _learn(db: Database, token: str, read: _Known | None, active: bool) -> Actor:
+def _learn(db: Database, token: str, read: _Known | None, active: bool) -> _Known:
     memory, key, now = _memory(db), throttle.digest(token), clock.now()
     with memory.lock:
         before = memory.known.pop(key, None)
@@ -422,7 +437,7 @@ def _learn(db: Database, token: str, read: _Known | None, active: bool) -> Actor
         if active:
             read.seen_at = now
         memory.known[key] = read
-    return read.actor
+    return read
 
 
 def _refuse_stale(created_at: datetime, seen_at: datetime, now: datetime) -> None:
@@ -477,10 +492,16 @@ async def ask_about_all(db: Database) -> None:
         if start:
             await asyncio.sleep(BREATH)
         asked = {key: known for key in aging[start : start + AT_ONCE] if (known := memory.known.get(key)) is not None}
-        found = await db.aread(_read_all, col(SignIn.token_hash).in_(asked))
+        asked_at, same = clock.now(), await db.aread(_read_stamps, asked)
+        changed = [key for key, known in asked.items() if known.stamp not in same]
+        found = await db.aread(_read_all, col(SignIn.token_hash).in_(changed)) if changed else {}
         with memory.lock:
             for key, known in asked.items():
-                if memory.known.get(key) is known:  # else it was ended, or asked again, meanwhile
+                if memory.known.get(key) is not known:
+                    continue  # it was ended, or asked again, meanwhile
+                if known.stamp in same:
+                    known.checked_at = asked_at
+                else:
                     _take(memory, key, known, found.get(key))
     if seen := _unwritten(memory):
         await db.awrite(_write_seen, seen)
@@ -521,7 +542,7 @@ def _take(memory: _Memory, key: str, known: _Known, found: _Known | None) -> Non
     if found is None:
         del memory.known[key]
     else:
-        known.actor, known.checked_at = found.actor, found.checked_at
+        known.actor, known.stamp, known.checked_at = found.actor, found.stamp, found.checked_at
 
 
 def _is_aging(known: _Known) -> bool:
@@ -543,30 +564,62 @@ _USER = _columns(User, "id", "username", "name", "role", "must_change_password",
 _PLACE = _columns(Organisation, "id", "name", "region_code", "tier")
 
 
-def _read_all(s: Session, whose: ColumnElement[bool]) -> dict[str, _Known]:
-    """Those of these sign-ins that hold, by the hash of their token."""
-    now = clock.now()  # before the question: what is committed during it must not count as known
-    query = (
-        select_columns(_SIGN_IN, _USER, _PLACE)
-        .select_from(SignIn)
+def _stamp() -> ColumnElement[str]:
+    """A sign-in and all that its actor is made of, as one text (印记): while it stays the same, so does the actor."""
+    colleague = aliased(User)
+    signer = (
+        select_columns(func.count())
+        .where(col(colleague.organisation_id) == col(User.organisation_id))
+        .where(col(colleague.role) == Role.SIGNER, col(colleague.enabled).is_(True))
+        .correlate(User)
+        .scalar_subquery()
+    )
+    # The hash of the token makes it nobody else's, whatever people are called; the secret has no business in memory.
+    parts = (
+        SignIn.token_hash, User.id, User.username, User.name, User.role, User.must_change_password,
+        func.length(col(User.totp_secret)), *_PLACE.exprs, signer,
+    )  # fmt: skip
+    texts = (func.coalesce(cast(part, String), "") for part in parts)
+    return functools.reduce(lambda before, part: before.concat("\x1f").concat(part), texts)
+
+
+_STAMP = _stamp()
+
+
+def _holding(found: Select[Any], whose: ColumnElement[bool]) -> Select[Any]:
+    """Of those of these sign-ins that hold."""
+    return (
+        found.select_from(SignIn)
         .join(User, col(User.id) == col(SignIn.user_id))
         .join(Organisation, col(Organisation.id) == col(User.organisation_id))
         .where(whose, col(SignIn.ended_at).is_(None), col(User.enabled).is_(True))
         .where(col(Organisation.status) == OrgStatus.ACTIVE)
     )
-    rows: Sequence[Any] = s.execute(query).all()
-    signed = _with_signer(s, {place.id for _, user, place in rows if user.role in UNIT_ROLES})
+
+
+def _read_stamps(s: Session, keys: Collection[str]) -> frozenset[str]:
+    """The stamps of those of these sign-ins that hold. In one row: the event loop waits at each row that another thread reads."""
+    query = _holding(select_columns(func.aggregate_strings(_STAMP, "\n")), col(SignIn.token_hash).in_(keys))
+    return frozenset((s.execute(query).scalar() or "").split("\n"))
+
+
+def _read_all(s: Session, whose: ColumnElement[bool]) -> dict[str, _Known]:
+    """Those of these sign-ins that hold, by the hash of their token."""
+    now = clock.now()  # before the question: what is committed during it must not count as known
+    rows: Sequence[Any] = s.execute(_holding(select_columns(_SIGN_IN, _USER, _PLACE, _STAMP), whose)).all()
+    signed = _with_signer(s, {place.id for _, user, place, _ in rows if user.role in UNIT_ROLES})
     roles = settings.from_env().code_roles
     return {
         row.token_hash: _Known(
             _actor(user, place, row, row.address, signer=place.id in signed, code_roles=roles),
+            stamp,
             row.id or 0,
             row.created_at,
             row.last_seen_at,
             row.last_seen_at,
             now,
         )
-        for row, user, place in rows
+        for row, user, place, stamp in rows
     }
 
 
@@ -617,7 +670,7 @@ def _end(s: Session, rows: Sequence[SignIn], reason: str) -> None:
         row.end_reason = reason
         s.add(row)
     if alive:
-        ids, connection = tuple(row.id for row in alive if row.id is not None), _connection(s)
+        ids, connection = tuple(row.id for row in alive if row.id is not None), connection_of(s)
         # The job is done; the commit, which it may share with later ones, follows, and then the event is delivered.
         event.listen(s, "after_commit", lambda _: _keep_ending(connection, ids), once=True)
         events.publish(s, events.SignInEnded(ids, reason, connection.engine))

@@ -15,6 +15,7 @@ from models import Cell, CellChange, Filing, FindingNote
 from models.enums import Action, FindingLevel, FindingState
 from services import audit, clock, events, permissions
 from services.actors import Actor
+from services.db import connection_of
 from services.errors import Conflict, NotFound, Refusal
 from services.filings import explanations, standing, working
 from services.filings import room as rooms
@@ -23,7 +24,7 @@ from services.filings.prepared import Prepared, prepare
 from services.filings.room import Room
 from services.filings.sheets import head as head
 from services.filings.sheets import sheet as sheet
-from services.filings.views import CellEdit, CellView, SheetPatch, ValidationResult
+from services.filings.views import CellEdit, SheetPatch, ValidationResult
 from services.filings.working import Note
 from services.forms import cells as typed
 from services.forms import digest
@@ -265,7 +266,7 @@ def _written(s: Session, steps: Collection[_Step]) -> dict[int, SheetPatch | Ref
     if not steps:
         return {}
     now = clock.now()
-    connection = s.connection()
+    connection = connection_of(s)
     _advance(connection, [(step.room, _still_validated(step.room)) for step in steps], now)
     _write(connection, steps, now)
     answers: dict[int, SheetPatch | Refusal] = {}
@@ -442,7 +443,7 @@ def _patch(
     echo: Iterable[Address] = (),
     noted: tuple[Finding, ...] = (),
 ) -> SheetPatch:
-    cells = {str(address): CellView(value.text, value.kind.value) for address, value in effect.cells.items()}
+    cells = {str(address): working.cell_view(value) for address, value in effect.cells.items()}
     for address in echo:
         cells[str(address)] = working.cell_view(room.sheet.cells.get(address, typed.BLANK))
     return SheetPatch(

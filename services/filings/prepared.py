@@ -19,27 +19,21 @@ class Prepared:
     """The text of a statement and how its values are brought into the form the driver wants: a tenth of Core's cost."""
 
     text: str
-    names: tuple[str, ...]
-    processes: Mapping[str, Process]
+    values: tuple[tuple[str, Process | None], ...]  # in the order of the text
     positional: bool
 
     def run(self, connection: Connection, *rows: Mapping[str, Any]) -> int:
         """Execute for one row or several; returns the number of rows that were met, where the driver tells."""
-        return say(connection, self.text, [self._values(row) for row in rows])
-
-    def _values(self, row: Mapping[str, Any]) -> Any:
-        processes = self.processes
-        pairs = [(name, processes[name](row[name]) if name in processes else row[name]) for name in self.names]
-        return tuple(value for _, value in pairs) if self.positional else dict(pairs)
+        ready: Any = [[row[name] if how is None else how(row[name]) for name, how in self.values] for row in rows]
+        if not self.positional:
+            ready = [{name: value for (name, _), value in zip(self.values, one, strict=True)} for one in ready]
+        return say(connection, self.text, ready)
 
 
 def prepare(statement: ClauseElement, dialect: Dialect, columns: Sequence[str] | None = None) -> Prepared:
     """Compile ``statement`` for a dialect; ``columns``: those that an insert writes."""
     compiled: Any = statement.compile(dialect=dialect, column_keys=None if columns is None else list(columns))
-    processes = {
-        name: process
-        for name, bind in compiled.binds.items()
-        if (process := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
-    }
     order = compiled.positiontup
-    return Prepared(str(compiled), tuple(compiled.binds if order is None else order), processes, order is not None)
+    names = tuple(compiled.binds if order is None else order)
+    values = tuple((name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names)
+    return Prepared(str(compiled), values, order is not None)

@@ -62,9 +62,10 @@ class Room:
 
     def takes_edits(self, s: Session) -> bool:
         """Whether status and dates let the unit edit now, as far as the room knows; dates are refreshed every minute."""
-        if abs(clock.now() - self.dates_read) > DATES_KEPT:
+        now = clock.now()
+        if abs(now - self.dates_read) > DATES_KEPT:
             _read_dates(s, self)
-        return self.status in EDITABLE and self.window is not None and self.window.is_open(clock.today())
+        return self.status in EDITABLE and self.window is not None and self.window.is_open(clock.local(now).date())
 
 
 _rooms: WeakKeyDictionary[Engine, OrderedDict[int, Room]] = WeakKeyDictionary()

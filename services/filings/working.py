@@ -202,13 +202,13 @@ def finding_view(finding: Finding, note: Note | None) -> FindingView:
     return FindingView(
         id=finding.id,
         rule=finding.rule,
-        level=finding.level.value,
+        level=finding.level,
         title=finding.title,
         message=finding.message,
         cells=tuple(map(str, finding.cells)),
         values_hash=finding.values_hash,
         keep=finding.keep,
-        state=(note.state if note else FindingState.OPEN).value,
+        state=note.state if note else FindingState.OPEN,
         note=note.text if note else "",
         note_by=f"{note.by} {clock.local(note.at):%Y-%m-%d %H:%M}" if note else "",
         fix_words=fix.words if fix else "",
@@ -225,7 +225,7 @@ def finding_views(sheet: Sheet, notes: Mapping[str, Note], *, for_reviewers: boo
 
 
 def cell_view(value: CellValue) -> CellView:
-    return CellView(value.text, value.kind.value)
+    return CellView(value.text, value.kind)
 
 
 def places(template: FormTemplate) -> Mapping[str, Address]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, DecimalException, DivisionByZero
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from models.enums import CellKind, FindingLevel
 from services.forms import cells as cells_room
@@ -134,17 +134,14 @@ def _finding(
     where: tuple[int, ...],
     **more: object,
 ) -> Finding:
-    finding = Finding(
-        id=identity,
-        rule=rule,
-        level=level,
-        title=ERROR_TITLE if level is FindingLevel.ERROR else USUAL_TITLE,
-        message=message,
-        cells=tuple(grid.addresses[cell] for cell in where),
-        values_hash=_hash(grid, cells, where),
-        popup=level is FindingLevel.WARNING,
-    )
-    return replace(finding, **more) if more else finding  # type: ignore[arg-type]
+    said: dict[str, Any] = {
+        "title": ERROR_TITLE if level is FindingLevel.ERROR else USUAL_TITLE,
+        "cells": tuple([grid.addresses[cell] for cell in where]),
+        "values_hash": _hash(grid, cells, where),
+        "popup": level is FindingLevel.WARNING,
+        **more,
+    }
+    return Finding(id=identity, rule=rule, level=level, message=message, **said)
 
 
 def _hash(grid: Grid, cells: Cells, where: tuple[int, ...]) -> str:
@@ -438,6 +435,7 @@ def _rule_check(
     if not where:
         return None
     holds = expression.run
+    addresses = tuple(grid.addresses[cell] for cell in where)
     said = tuple(_sayer(grid, piece, slot) for piece in pieces)
     identity = f"{rule.id}@{slot}" if slot else rule.id
     by_setting = "valid_credit_code" in expression.functions
@@ -454,7 +452,7 @@ def _rule_check(
         try:
             if holds(values, cells, context, numbers):
                 return None
-            message = "".join(s if isinstance(s, str) else s(values, cells, context) for s in said)
+            message = "".join([s if isinstance(s, str) else s(values, cells, context) for s in said])
             fix = _fix(grid, rule, fixes, slot, values, cells, context)
         except Silence:
             return None
@@ -467,7 +465,7 @@ def _rule_check(
             level=level,
             title=rule.title,
             message=message,
-            cells=tuple(grid.addresses[cell] for cell in where),
+            cells=addresses,
             values_hash=_hash(grid, cells, where),
             keep=rule.keep,
             fix=fix,

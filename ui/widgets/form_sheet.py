@@ -327,5 +327,6 @@ def _time(moment: datetime | None) -> str:
     """已保存 when: the time today, with its date on any other day."""
     if moment is None:
         return ""
-    at = clock.local(moment)
-    return f"{at:%H:%M:%S}" if at.date() == clock.today() else f"{at:%Y-%m-%d %H:%M:%S}"
+    at = clock.local(moment).replace(tzinfo=None)
+    said = at.isoformat(" ", "seconds")  # strftime looks for the system's own time zone each time
+    return said[-8:] if at.date() == clock.today() else said
