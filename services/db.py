@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, Transaction, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -71,12 +71,33 @@ class _Job:
     """What waits to be written: by ``work`` alone, or among its like by ``many`` (see ``awrite_together``)."""
 
     work: Callable[[Session], Any]
-    future: Future[Any]
+    future: Future[Any] | _Awaited
     many: Callable[[Session, Sequence[Any]], Sequence[Any]] | None = None
     one: Any = None
 
 
 Outcome = tuple[Any, BaseException | None]
+
+
+class _Awaited:
+    """An answer that the event loop waits for (待答), told to it in one step."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.future = self.loop.create_future()
+
+    def set_running_or_notify_cancel(self) -> bool:
+        return not self.future.cancelled()
+
+    def set_result(self, value: Any) -> None:
+        self._tell(self.future.set_result, value)
+
+    def set_exception(self, error: BaseException) -> None:
+        self._tell(self.future.set_exception, error)
+
+    def _tell(self, say: Callable[[Any], None], what: Any) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and who waited with it
+            self.loop.call_soon_threadsafe(lambda: None if self.future.done() else say(what))
 
 
 class Database:
@@ -109,11 +130,15 @@ class Database:
 
     def write(self, fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn`` in a transaction of its own, committed when this returns; raises what ``fn`` raised, with nothing written."""
-        return self._submit(lambda s: fn(s, *args, **kwargs)).result()
+        future: Future[T] = Future()
+        self._submit(future, lambda s: fn(s, *args, **kwargs))
+        return future.result()
 
     async def awrite(self, fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for the event loop, which stays free meanwhile."""
-        return await asyncio.wrap_future(self._submit(lambda s: fn(s, *args, **kwargs)))
+        awaited = _Awaited()
+        self._submit(awaited, lambda s: fn(s, *args, **kwargs))
+        return cast(T, await awaited.future)
 
     async def awrite_together(self, many: Callable[[Session, Sequence[I]], Sequence[T | Exception]], one: I) -> T:
         """The same for what costs less done together (合并写入): those that wait with the same ``many`` are handed to it at once.
@@ -126,12 +151,14 @@ class Database:
                 raise answer
             return answer
 
-        return await asyncio.wrap_future(self._submit(alone, many, one))
+        awaited = _Awaited()
+        self._submit(awaited, alone, many, one)
+        return cast(T, await awaited.future)
 
     def post(self, fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> None:
         """The same for what nobody waits for: its failure matters to no one, nor that it is left out at the end."""
         with suppress(Unavailable):
-            self._submit(lambda s: fn(s, *args, **kwargs))
+            self._submit(Future(), lambda s: fn(s, *args, **kwargs))
 
     def read(self, fn: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn`` on a consistent snapshot; whatever it tries to write is refused or dropped."""
@@ -157,16 +184,15 @@ class Database:
 
     def _submit(
         self,
-        work: Callable[[Session], T],
+        future: Future[Any] | _Awaited,
+        work: Callable[[Session], Any],
         many: Callable[[Session, Sequence[Any]], Sequence[Any]] | None = None,
         one: Any = None,
-    ) -> Future[T]:
-        future: Future[T] = Future()
+    ) -> None:
         with self._gate:  # what comes after the last job would wait for ever
             if self._closed:
                 raise Unavailable(STOPPING)
             self._jobs.put(_Job(work, future, many, one))
-        return future
 
     def _write_loop(self) -> None:
         while (first := self._next()) is not None:
@@ -304,17 +330,36 @@ class Database:
 
 def _do(connection: Connection, work: Callable[[Session], T]) -> tuple[T, list[events.Event]]:
     """Do one job in the transaction or savepoint that is open: its answer, and what to tell once it is committed."""
-    s = Session(connection, expire_on_commit=False, join_transaction_mode="rollback_only")
-    used = True
+    s = _Session(connection)
     try:
         value = work(s)
-        used = s.in_transaction()  # not where all was said straight to the connection (``connection_of``)
-        if used:
+        if s.is_used and s.in_transaction():
             s.commit()
     finally:
-        if used:
+        if s.is_used:
             s.close()
     return value, s.info.get("events", [])
+
+
+class _Session(Session):
+    """A session of the writing thread (写会话). It is made ready when something asks for more than its connection: where all is
+    said straight to that one (``connection_of``), as a saved cell does, it costs nothing."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.given = connection
+
+    def __getattr__(self, name: str) -> Any:
+        if self.is_used:
+            raise AttributeError(name)
+        super().__init__(self.given, expire_on_commit=False, join_transaction_mode="rollback_only")
+        return getattr(self, name)
+
+    @property
+    def is_used(self) -> bool:
+        return "hash_key" in vars(self)  # what SQLAlchemy knows it by
+
+    def get_bind(self, *_: Any, **__: Any) -> Connection:
+        return self.given
 
 
 def make_engine(url: str, *, readonly: bool) -> Engine:

@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session, select
 
@@ -122,6 +123,39 @@ async def test_where_doing_it_together_fails_each_is_done_alone_and_only_the_cul
     assert [type(answer) for answer in answers] == [str, ZeroDivisionError, Refusal, str]
     assert at_once.kept() == {"first", "last"}
     assert told == [events.FilingChanged(2), events.FilingChanged(5)], "of what was undone nobody hears"
+
+
+@pytest.mark.parametrize("beside", [[], ["before", "after"]])
+async def test_what_is_said_straight_to_the_connection_is_undone_with_its_job(db: Database, beside: list[str]) -> None:
+    """Alone in its transaction, and in one that it shares."""
+    db.write(write_setting, "kept")
+    held, gate = threading.Event(), threading.Event()
+
+    def fails(s: Session) -> None:
+        db_module.connection_of(s).execute(delete(Setting))
+        raise Refusal("不行")
+
+    ahead = asyncio.create_task(db.awrite(lambda _: (held.set(), gate.wait(10))))
+    await asyncio.to_thread(held.wait, 10)
+    jobs = [partial(write_setting, name=name) for name in beside[:1]] + [fails]
+    jobs += [partial(write_setting, name=name) for name in beside[1:]]
+    waiting = [asyncio.create_task(db.awrite(job)) for job in jobs]
+    await asyncio.sleep(0)
+    gate.set()
+    await ahead
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(answer) for answer in answers].count(Refusal) == 1
+    assert set(db.read(lambda s: s.exec(select(Setting.name)).all())) == {"kept", *beside}
+
+
+@pytest.mark.postgres
+def test_a_writing_connection_that_died_since_its_last_job_is_replaced(postgres_db: Database) -> None:
+    number = postgres_db.write(lambda s: s.execute(text("SELECT pg_backend_pid()")).scalar_one())
+    cut = text("SELECT pg_terminate_backend(:number, 5000)").bindparams(number=number)
+    with postgres_db.reading_engine.connect() as other:
+        assert other.execute(cut).scalar_one()
+    postgres_db.write(write_setting, "after")
+    assert postgres_db.read(lambda s: s.exec(select(Setting.name)).all()) == ["after"]
 
 
 @pytest.mark.parametrize(("pause", "often"), [(0.01, 1e9), (1e9, 0.0)])
