@@ -220,11 +220,11 @@ class Database:
         """The next job, however long it takes to come; None: it was the last."""
         with suppress(queue.Empty):
             return self._jobs.get(timeout=KEPT)
-        self._let_go()
         if self._is_due():
             with suppress(queue.Empty):
                 return self._jobs.get(timeout=PAUSE)
             self._file()
+        self._let_go()
         return self._jobs.get()
 
     def _is_due(self, seconds: float = 0.0) -> bool:

@@ -310,6 +310,16 @@ def test_there_is_one_writing_connection_and_whoever_else_wants_it_waits(db: Dat
     assert used[0] == used[1]
 
 
+def test_the_writer_lets_go_of_its_connection_in_a_pause_also_after_moving_the_log(
+    sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db_module, "UNFILED", 1)
+    monkeypatch.setattr(db_module, "PAUSE", 0.01)
+    sqlite_db.write(write_setting, "x")
+    with sqlite_db.engine.connect() as connection:
+        assert connection.execute(text("SELECT name FROM setting")).scalars().all() == ["x"]
+
+
 def test_a_write_waits_for_its_turn_among_processes_and_says_so_when_it_does_not_come(
     sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
