@@ -248,13 +248,13 @@ class Database:
         try:
             with self._turn(), self._transaction() as connection:
                 if len(group) == 1:
-                    value, told = _do(connection, group[0].work)
-                    answers, happened = [(value, None)], told
+                    value, happened = _do(connection, group[0].work)
+                    answers.append((value, None))
+                    if not _is_open(connection):
+                        raise Unavailable()
                 else:
                     for _, alike in groupby(group, key=lambda job: job.many or job):
                         answers += self._run_alike(connection, list(alike), happened)
-                if not _is_open(connection):
-                    raise Unavailable()
         except BaseException as error:  # the transaction is gone: nobody's work was written
             for job in group:
                 job.future.set_exception(_told(error))
