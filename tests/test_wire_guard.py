@@ -10,10 +10,13 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
+from engineio.exceptions import SocketIsClosedError
 from nicegui import __version__, nicegui
+from socketio.packet import Packet
 
 from services.settings import SettingsError, from_env
 from tests.wire import WirePage
@@ -618,6 +621,39 @@ def test_addresses_in_the_environment_are_read() -> None:
     assert found.public_url == "https://lvce.example.gov.cn"
     assert found.allowed_hosts == ("lvce.example.gov.cn", "inner")
     assert found.trusted_proxies == ("10.0.0.1/32", "192.0.2.0/24", "::1/128")
+
+
+# --- what is sent -----------------------------------------------------------------------------------------------------
+
+
+class _Lines:
+    """The connections of engine.io, of which one is lost; ``heard``: by connection, what it was sent."""
+
+    packet_class = Packet
+
+    def __init__(self, lost: str) -> None:
+        self.lost, self.eio = lost, self
+        self.heard: dict[str, list[str]] = {}
+
+    async def send_packet(self, session: str, frame: Any) -> None:
+        if session == self.lost:
+            raise SocketIsClosedError
+        self.heard.setdefault(session, []).append(frame.data)
+
+
+async def test_what_a_lost_connection_no_longer_takes_still_reaches_the_page_through_the_next() -> None:
+    manager = wire._Manager()
+    manager.set_server(lines := _Lines(lost="old"))
+    for session in ("old", "new"):
+        manager.basic_enter_room(f"socket of {session}", "/", "page", session)
+    await manager.emit("update", {"1": {"text": "甲"}}, "/", room="page", skip_sid=None, callback=None)
+    await manager.emit("open", {"path": "/"}, "/", room="page")
+    await manager.emit("open", {"path": "/"}, "/", room="another page")
+    assert [Packet(encoded_packet=text).data for text in lines.heard.pop("new")] == [
+        ["update", {"1": {"text": "甲"}}],
+        ["open", {"path": "/"}],
+    ]
+    assert not lines.heard
 
 
 # --- pins -------------------------------------------------------------------------------------------------------------

@@ -12,14 +12,18 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from math import isfinite
 from typing import Any
 from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
 
+from engineio import packet as frames
 from nicegui import Client, background_tasks, nicegui, ui
 from nicegui.element import Element
 from nicegui.nicegui import sio
+from socketio import packet as messages
+from socketio.async_manager import AsyncManager
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from services.accounts import sessions
@@ -61,6 +65,9 @@ def install() -> None:
     sio.eio.on("connect", _opened)
     sio.eio.on("disconnect", _closed)
     sio.eio.on("message", _frame)
+    sio.async_handlers = False  # no handler here waits long, and most make a task of their own
+    sio.manager = _Manager()
+    sio.manager.set_server(sio)
     sio.eio.cors_allowed_origins = []  # the guard has looked at the origin; nobody else's page may read an answer
     act.house().cut = _cut_page
 
@@ -349,3 +356,21 @@ async def _cut(session: str) -> None:
     if line is not None:
         await line.close(wait=False)
         await line.queue.put(None)  # ends its writer, which closes the connection whether or not the other side does
+
+
+# --- what is sent -----------------------------------------------------------------------------------------------------
+
+
+class _Manager(AsyncManager):  # type: ignore[misc]
+    """Socket.io's list of who is connected; what is sent to a page needs no task of its own (逐页推送). What does not get
+    through is sent again by NiceGUI when the page is back."""
+
+    async def emit(self, event: str, data: Any, namespace: str, room: str | None = None, **how: Any) -> None:
+        if any(how.values()):
+            await super().emit(event, data, namespace, room, **how)
+            return
+        text = self.server.packet_class(messages.EVENT, namespace=namespace, data=[event, data]).encode()
+        for part in text if isinstance(text, list) else (text,):
+            for _, session in tuple(self.get_participants(namespace, room)):
+                with suppress(Exception):
+                    await self.server.eio.send_packet(session, frames.Packet(frames.MESSAGE, part))

@@ -9,6 +9,7 @@ hundred at once are not a hundred free ones.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -129,8 +130,9 @@ def _count(s: Session, account: str, place: str, window: timedelta) -> Delay:
     return row
 
 
+@functools.lru_cache(maxsize=4096)
 def digest(secret: str) -> str:
-    """What is kept of a random secret: its SHA-256."""
+    """What is kept of a random secret: its SHA-256. Remembered, for every event of a page asks for that of its sign-in."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

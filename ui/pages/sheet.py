@@ -203,7 +203,7 @@ class _SheetPage:
     async def _kept(self, use_case: Callable[..., SheetPatch], *args: Any, **kwargs: Any) -> SheetPatch | str:
         """The answer to the sheet; a refusal goes to its saved mark as a sentence, and what was typed stays in the page."""
         try:
-            patch = await act.perform(use_case, self.head.id, *args, origin=act.tab().client.id, **kwargs)
+            patch = await act.perform(use_case, self.head.id, *args, origin=self.sheet.client.id, **kwargs)
         except SignedOut:
             raise
         except Refusal as refusal:

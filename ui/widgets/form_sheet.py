@@ -36,7 +36,9 @@ from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
 import nicegui.elements.aggrid  # noqa: F401  (registers the AG Grid bundle for the import map)
+from nicegui import json as wire_json
 from nicegui import ui
+from nicegui.awaitable_response import AwaitableResponse, NullResponse
 from nicegui.dependencies import register_esm
 
 from services import clock
@@ -140,6 +142,13 @@ class FormSheet(ui.element, component=MODULES / "form_sheet.js"):
         changes = [{"a": a, "before": seen[a], "after": patch.cells[a].text, "c": False} for a in seen if a in written]
         self.last_patch = patch_dict(patch)
         self.run_method("imported", self.last_patch, changes)
+
+    def run_method(self, name: str, *args: Any, timeout: float = 1) -> AwaitableResponse:
+        """Call a method of the component (告知), none of which answers: so there is no task that waits whether somebody asks."""
+        if self._is_safe_to_interact():
+            code = f"return runMethod({self.id}, {wire_json.dumps(name)}, {wire_json.dumps(args)})"
+            self.client.outbox.enqueue_message("run_javascript", {"code": code}, self.client.id)
+        return NullResponse()
 
     def patch(self, patch: dict[str, Any]) -> None:
         self.last_patch = patch
