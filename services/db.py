@@ -14,9 +14,9 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -96,8 +96,10 @@ class _Awaited:
         self._tell(self.future.set_exception, error)
 
     def _tell(self, say: Callable[[Any], None], what: Any) -> None:
-        with suppress(RuntimeError):  # the loop has ended, and who waited with it
+        try:
             self.loop.call_soon_threadsafe(lambda: None if self.future.done() else say(what))
+        except RuntimeError:  # the loop has ended, and who waited with it
+            log.debug("an answer came when the program had ended")
 
 
 class Database:
@@ -109,10 +111,14 @@ class Database:
         self._writer = make_engine(url, readonly=False)
         self._reader = make_engine(url, readonly=True)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        # Be the only writer of the file among all processes, until the checkpoint after the commit is over too.
         self._turns = _beside(url) if self.is_sqlite else None
+        self._turn: AbstractContextManager[None] = (
+            nullcontext() if self._turns is None else turns.Turn(self._turns, BUSY_TIMEOUT_MS / 1000)
+        )
         self._gate = threading.Lock()
         self._closed = False
-        self._kept: Connection | None = None  # the writing thread's, see ``_transaction``
+        self._kept: Connection | None = None  # the writing thread's, see ``_begun``
         self._unfiled, self._filed_at = 0, time.monotonic()  # jobs in the log, and since when
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
         self._thread = threading.Thread(target=self._write_loop, name="db-write", daemon=True)
@@ -235,7 +241,7 @@ class Database:
         """Move the log into the file (检查点)."""
         self._unfiled, self._filed_at = 0, time.monotonic()
         try:
-            with self._turn():
+            with self._turn:
                 say(self._connection(), "PRAGMA wal_checkpoint")
         except Exception:  # it stays in the log, and is safe there
             log.warning("checkpoint failed", exc_info=True)
@@ -243,18 +249,17 @@ class Database:
     def _run_group(self, group: list[_Job]) -> None:
         if not group:
             return
-        answers: list[Outcome] = []
-        happened: list[events.Event] = []
         try:
-            with self._turn(), self._transaction() as connection:
-                if len(group) == 1:
-                    value, happened = _do(connection, group[0].work)
-                    answers.append((value, None))
-                    if not _is_open(connection):
-                        raise Unavailable()
-                else:
-                    for _, alike in groupby(group, key=lambda job: job.many or job):
-                        answers += self._run_alike(connection, list(alike), happened)
+            with self._turn:
+                transaction = self._begun()
+                try:
+                    answers, happened = self._done(transaction.connection, group)
+                    transaction.commit()
+                except BaseException:
+                    with suppress(Exception):
+                        transaction.close()
+                    self._let_go()
+                    raise
         except BaseException as error:  # the transaction is gone: nobody's work was written
             for job in group:
                 job.future.set_exception(_told(error))
@@ -266,28 +271,28 @@ class Database:
             else:
                 job.future.set_exception(failure)
 
-    def _turn(self) -> AbstractContextManager[None]:
-        """Be the only writer of the file among all processes, until the checkpoint after the commit is over too."""
-        return turns.turn(self._turns, BUSY_TIMEOUT_MS / 1000) if self._turns is not None else nullcontext()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        """One transaction on the writer's connection (写连接), which is kept for the next; one that has failed is not."""
-        try:
-            with self._begun():
-                yield self._connection()
-        except BaseException:
-            self._let_go()
-            raise
+    def _done(self, connection: Connection, group: list[_Job]) -> tuple[list[Outcome], list[events.Told]]:
+        """What the jobs come to, in order, and what to tell once they are committed."""
+        if len(group) == 1:
+            value, happened = _do(connection, group[0].work)
+            if not _is_open(connection):
+                raise Unavailable()
+            return [(value, None)], happened
+        answers: list[Outcome] = []
+        happened = []
+        for _, alike in groupby(group, key=lambda job: job.many or job):
+            answers += self._run_alike(connection, list(alike), happened)
+        return answers, happened
 
     def _begun(self) -> Transaction:
+        """A transaction on the writer's connection (写连接), which is kept for the next; one that has failed is not."""
         try:
             return self._connection().begin()
         except DBAPIError as error:
+            self._let_go()
             if not error.connection_invalidated:
                 raise
-        self._let_go()  # the server had gone since, and may be back
-        return self._connection().begin()
+        return self._connection().begin()  # the server had gone since, and may be back
 
     def _connection(self) -> Connection:
         if self._kept is None:
@@ -300,7 +305,7 @@ class Database:
             with suppress(Exception):
                 kept.close()
 
-    def _run_alike(self, connection: Connection, jobs: Sequence[_Job], happened: list[events.Event]) -> list[Outcome]:
+    def _run_alike(self, connection: Connection, jobs: Sequence[_Job], happened: list[events.Told]) -> list[Outcome]:
         """Do jobs that may be done together in one savepoint; where that fails, and otherwise, each in its own."""
         many = jobs[0].many
         if many is not None and len(jobs) > 1:
@@ -310,7 +315,7 @@ class Database:
                 return [(None, one) if isinstance(one, Exception) else (one, None) for one in found]
         return [self._try(connection, job.work, happened) for job in jobs]
 
-    def _try(self, connection: Connection, work: Callable[[Session], Any], happened: list[events.Event]) -> Outcome:
+    def _try(self, connection: Connection, work: Callable[[Session], Any], happened: list[events.Told]) -> Outcome:
         """Do one job in a savepoint, beside others in the same transaction."""
         value: Any = None
         failure: BaseException | None = None
@@ -328,7 +333,7 @@ class Database:
         return value, None if failure is None else _told(failure)
 
 
-def _do(connection: Connection, work: Callable[[Session], T]) -> tuple[T, list[events.Event]]:
+def _do(connection: Connection, work: Callable[[Session], T]) -> tuple[T, list[events.Told]]:
     """Do one job in the transaction or savepoint that is open: its answer, and what to tell once it is committed."""
     s = _Session(connection)
     try:
@@ -431,7 +436,8 @@ def connection_of(s: Session) -> Connection:
 def say(connection: Connection, words: str, rows: Sequence[Any] = ((),)) -> int:
     """Say one statement straight to the driver (直接执行), for one row of values or several; returns how many rows were met,
     where the driver tells. A tenth of what Core costs; what the driver raises becomes what Core would have made of it."""
-    dialect, driver = connection.dialect, connection.connection
+    dialect, driver = connection.dialect, connection.connection.dbapi_connection
+    assert driver is not None
     cursor: Any = driver.cursor()
     try:
         if len(rows) == 1:
@@ -488,7 +494,7 @@ def _is_open(connection: Connection) -> bool:
     """Whether the transaction can still be committed: on a full or failing disk SQLite undoes all of it by itself."""
     if connection.invalidated:
         return False
-    driver: Any = connection.connection.driver_connection
+    driver: Any = connection.connection.dbapi_connection
     if connection.dialect.name == "sqlite":
         return bool(driver.in_transaction)
     return bool(driver.info.transaction_status.name == "INTRANS")

@@ -45,6 +45,7 @@ class SignInEnded:
 
 
 Event = FilingChanged | CellsChanged | InboxChanged | SignInEnded
+Told = Event | Callable[[], None]  # for everybody, or one thing to do
 
 _listeners: list[Callable[[Event], None]] = []
 
@@ -60,9 +61,18 @@ def publish(s: Session, event: Event) -> None:
     s.info.setdefault("events", []).append(event)
 
 
-def deliver(events: list[Event]) -> None:
+def once_committed(s: Session, do: Callable[[], None]) -> None:
+    """Do this, which cannot fail, once this session's transaction has been committed (提交后), in the writer thread and before
+    what is published after it is told; never if it was rolled back."""
+    s.info.setdefault("events", []).append(do)
+
+
+def deliver(events: list[Told]) -> None:
     """For ``db`` alone: hand committed events to the listeners; a listener's fault is logged, never the writer's."""
     for event in events:
+        if callable(event):
+            event()
+            continue
         for listener in tuple(_listeners):
             try:
                 listener(event)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 PAUSE = 0.005  # seconds between two tries
 
@@ -40,15 +38,20 @@ def take(file: int) -> bool:
     return True
 
 
-@contextmanager
-def turn(file: int, seconds: float) -> Iterator[None]:
-    """Hold the lock inside (轮到自己), waiting for it so long; raises TimeoutError."""
-    end = time.monotonic() + seconds
-    while not take(file):
-        if time.monotonic() > end:
-            raise TimeoutError("another process does not let go of the database")
-        time.sleep(PAUSE)
-    try:
-        yield
-    finally:
-        _unlock(file)
+class Turn:
+    """Hold the lock inside (轮到自己), again and again, waiting for it so long; entering it raises TimeoutError."""
+
+    def __init__(self, file: int, seconds: float) -> None:
+        self.file, self.seconds = file, seconds
+
+    def __enter__(self) -> None:
+        if take(self.file):
+            return
+        end = time.monotonic() + self.seconds
+        while not take(self.file):
+            if time.monotonic() > end:
+                raise TimeoutError("another process does not let go of the database")
+            time.sleep(PAUSE)
+
+    def __exit__(self, *_: object) -> None:
+        _unlock(self.file)

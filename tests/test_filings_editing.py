@@ -425,6 +425,16 @@ def test_the_first_edit_after_opening_the_page_asks_the_database_nothing(
     assert patch.revision == revision(db, filing)
 
 
+def test_the_second_edit_asks_nothing_either_when_the_first_changed_nothing(
+    db: Database, world: World, filing: int, said: list[str]
+) -> None:
+    db.read(sheets.sheet, world.filer, filing)
+    type_in(db, world.filer, filing, gross_output_2024="")
+    del said[:]
+    type_in(db, world.filer, filing, gross_output_2024="3000")
+    assert said[1:] == ["UPDATE", "INSERT", "INSERT"]
+
+
 def test_a_sheet_that_was_overtaken_since_the_page_was_opened_overwrites_nothing(
     db: Database, world: World, filing: int
 ) -> None:

@@ -325,7 +325,7 @@ def test_a_write_waits_for_its_turn_among_processes_and_says_so_when_it_does_not
 ) -> None:
     monkeypatch.setattr(db_module, "BUSY_TIMEOUT_MS", 100)
     other = db_module._beside(sqlite_db.url)
-    with turns.turn(other, 1), pytest.raises(Unavailable, match="没有写入"):
+    with turns.Turn(other, 1), pytest.raises(Unavailable, match="没有写入"):
         sqlite_db.write(write_setting, "never")
     sqlite_db.write(write_setting, "after")
     os.close(other)
@@ -346,6 +346,22 @@ def test_events_are_told_after_the_commit(db: Database) -> None:
     db.write(write)
     db.write(lambda s: None)  # the first write's listeners have run once the second has
     stop()
+    assert seen == [1]
+
+
+def test_what_is_to_be_done_once_committed_is_done_after_the_commit_or_never(db: Database) -> None:
+    seen: list[int] = []
+
+    def write(s: Session, *, fails: bool) -> None:
+        write_setting(s, f"fails: {fails}")
+        events.once_committed(s, lambda: seen.append(len(db.read(lambda s: s.exec(select(Setting)).all()))))
+        if fails:
+            raise Refusal("nothing of it")
+
+    with pytest.raises(Refusal):
+        db.write(write, fails=True)
+    db.write(write, fails=False)
+    db.write(lambda s: None)
     assert seen == [1]
 
 

@@ -301,9 +301,7 @@ def refuse_ended(s: Session, actor: Actor) -> None:
     """For ``perform``, in the writing thread, where before and after are plain: raises SignedOut for a sign-in that has ended
     since its event was let in. From memory; what another process ends is noticed when its ``FRESH`` is over."""
     connection = connection_of(s)
-    transaction = connection.get_transaction()
-    assert transaction is not None
-    if actor.sign_in_id in _ended_by(connection.engine) or actor.sign_in_id in _ending.get(transaction, ()):
+    if actor.sign_in_id in _ended_by(connection.engine) or (_ending and actor.sign_in_id in _ending_in(connection)):
         raise SignedOut
 
 
@@ -383,10 +381,15 @@ def _ended_by(engine: Engine) -> dict[int, None]:
     return _ended.setdefault(engine, {})
 
 
-def _keep_ending(connection: Connection, sign_in_ids: Collection[int]) -> None:
+def _ending_in(connection: Connection) -> set[int]:
+    """Those that this very transaction ends."""
     transaction = connection.get_transaction()
     assert transaction is not None
-    _ending.setdefault(transaction, set()).update(sign_in_ids)
+    return _ending.setdefault(transaction, set())
+
+
+def _keep_ending(connection: Connection, sign_in_ids: Collection[int]) -> None:
+    _ending_in(connection).update(sign_in_ids)
 
 
 def _keep_ended(engine: Engine, sign_in_ids: Sequence[int]) -> None:

@@ -57,7 +57,7 @@ class Editing:
 
 def edit_together(s: Session, several: Sequence[Editing]) -> list[SheetPatch | Refusal]:
     """Several people's edits (一并修改), written with one statement a table: what each comes to, or why it is refused."""
-    with rooms.spoilt_by_failure(s, *(one.filing_id for one in several)):
+    with rooms.spoilt_by_failure(s, [one.filing_id for one in several]):
         try:
             return _edit(s, several, rooms.enter)
         except _Overtaken:
@@ -116,7 +116,7 @@ def note_finding(
     note = Note(hash, state, words, actor.name, clock.now())
     said = f"{state.caption}：{found.message}" + (f"（{words}）" if words else "")
     audit.record(s, actor, f"finding_{state.value}", "filing", filing_id, detail=said)
-    with rooms.spoilt_by_failure(s, filing_id):
+    with rooms.spoilt_by_failure(s, [filing_id]):
         try:
             _advance(s.connection(), [(room, room.validated_digest)], note.at)
         except _Overtaken:
@@ -469,7 +469,7 @@ def _patch(
 def _keep(s: Session, room: Room, answer: SheetPatch, origin: str) -> None:
     room.revision, room.saved_at = answer.revision, answer.saved_at
     told = replace(answer, refused={}, conflicts={}) if answer.refused or answer.conflicts else answer
-    rooms.keep(s, room, told)
+    rooms.keep(s, room)
     events.publish(s, events.CellsChanged(room.filing_id, told, origin))
 
 

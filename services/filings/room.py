@@ -1,16 +1,14 @@
 """Sheets kept in memory while they are being edited (工作副本), so that one cell costs one small transaction.
 
 Only the writing thread enters here; a page that is opened hands over the sheet it has read. A room holds what its last
-transaction wrote; it is trusted again only after that transaction was committed, which the room learns from the very event
-that tells everybody else. Whatever else happened (a rollback, a failed commit, another process) shows as a revision that
-does not fit, and the sheet is read again.
+transaction wrote; it is trusted again only after that transaction was committed. Whatever else happened (a rollback, a
+failed commit, another process) shows as a revision that does not fit, and the sheet is read again.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
@@ -24,7 +22,6 @@ from models.enums import FilingStatus, Form, Role
 from services import clock, events
 from services.actors import Actor
 from services.filings import working
-from services.filings.views import SheetPatch
 from services.filings.working import Note
 from services.forms.sheet import Sheet
 from services.forms.template import Address, FormTemplate
@@ -57,7 +54,7 @@ class Room:
     window: Window | None
     dates_read: datetime
     fresh: bool  # read in this very transaction
-    pending: SheetPatch | None = None  # the answer whose commit is not known yet
+    pending: object = None  # stands for the transaction whose commit is not known yet
     cleared: set[tuple[int, Role]] = field(default_factory=set)  # people who may edit, asked of ``permissions`` once
 
     def takes_edits(self, s: Session) -> bool:
@@ -79,7 +76,10 @@ def enter(s: Session, filing_id: int) -> Room:
     rooms = _rooms.setdefault(engine, OrderedDict())
     room = rooms.get(filing_id)
     if room is None:
-        return _taken(engine, filing_id) or reload(s, filing_id)
+        room = _taken(engine, filing_id)
+        if room is not None:
+            _put(rooms, room)
+        return room or reload(s, filing_id)
     if room.pending is not None:
         return reload(s, filing_id)
     rooms.move_to_end(filing_id)
@@ -166,10 +166,19 @@ def _read_dates(s: Session, room: Room) -> None:
         one.window, one.dates_read = found.get(one.organisation_id), now
 
 
-def keep(s: Session, room: Room, answer: SheetPatch) -> None:
-    """Remember the room as this transaction leaves it; it is trusted once ``answer`` was delivered."""
-    room.pending = answer
-    rooms = _rooms.setdefault(s.get_bind().engine, OrderedDict())
+def keep(s: Session, room: Room) -> None:
+    """Remember the room as this transaction leaves it; it is trusted once that is committed."""
+    room.pending = step = object()
+    _put(_rooms.setdefault(s.get_bind().engine, OrderedDict()), room)
+
+    def settle() -> None:
+        if room.pending is step:
+            room.pending = None
+
+    events.once_committed(s, settle)
+
+
+def _put(rooms: OrderedDict[int, Room], room: Room) -> None:
     rooms[room.filing_id] = room
     rooms.move_to_end(room.filing_id)
     if len(rooms) > ROOMS:
@@ -185,23 +194,16 @@ def leave(s: Session, filing_id: int) -> None:
         rooms.pop(filing_id, None)
 
 
-@contextmanager
-def spoilt_by_failure(s: Session, *filing_ids: int) -> Iterator[None]:
+@dataclass(frozen=True, slots=True)
+class spoilt_by_failure:
     """Forget the working copies if what is done inside fails: the transaction is undone, the copies could not be."""
-    try:
-        yield
-    except BaseException:
-        for filing_id in filing_ids:
-            leave(s, filing_id)
-        raise
 
+    s: Session
+    filing_ids: Sequence[int]
 
-def _settle(event: events.Event) -> None:
-    if isinstance(event, events.CellsChanged):
-        for rooms in tuple(_rooms.values()):
-            room = rooms.get(event.filing_id)
-            if room is not None and room.pending is event.patch:
-                room.pending = None
+    def __enter__(self) -> None: ...
 
-
-events.subscribe(_settle)
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            for filing_id in self.filing_ids:
+                leave(self.s, filing_id)

@@ -179,7 +179,7 @@ def open_findings(sheet: Sheet, notes: Mapping[str, Note]) -> tuple[Finding, ...
 def counts(sheet: Sheet, notes: Mapping[str, Note]) -> tuple[int, int, int]:
     """Open errors, open warnings, notes (错误, 警告, 提示) as the unit sees them."""
     errors = warnings = hints = 0
-    for finding in sheet.findings.values():
+    for finding in sheet.found:
         if finding.reviewers_only:
             continue
         level = finding.level

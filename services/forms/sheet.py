@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal, DecimalException, localcontext
 from typing import Self
 
@@ -61,6 +61,11 @@ class Sheet:
         """Every finding by id in the order of the form; those for reviewers only are among them."""
         found = self._found
         return {found[number].id: found[number] for number in sorted(found)}
+
+    @property
+    def found(self) -> Collection[Finding]:
+        """Every finding in no order, for who counts them at each edit."""
+        return self._found.values()
 
     def cell(self, address: Address) -> CellValue:
         """What a cell holds, typed or derived; blank for an unknown address."""
