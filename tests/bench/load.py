@@ -86,7 +86,7 @@ class Crowd:
         self.side = side
         self.http = http
         self.editors: list[Editor] = []
-        self.acknowledged = 0
+        self.acknowledged = self.failures = 0
 
     async def open(self, count: int) -> Self:
         gate = asyncio.Semaphore(OPEN_AT_ONCE)
@@ -118,6 +118,7 @@ class Crowd:
                     self.acknowledged += 1
                 except Exception as error:
                     outcome.failures += 1
+                    self.failures += 1
                     if outcome.failures == 1:
                         print(f"{self.side.name}: {type(error).__name__} {error}", file=sys.stderr)
                 editor.turn += 1
