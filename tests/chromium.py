@@ -1,4 +1,4 @@
-"""Find a Chromium for the browser tests, or install one."""
+"""Find a Chromium for the browser tests, or install one; ``python -m tests.chromium`` prints its path last."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def runs() -> bool:
             if path is not None:
                 playwright.chromium.launch(executable_path=path, args=arguments()).close()
     except Exception as error:  # a driver that lacks a library fails with a bare Exception
-        print(f"No browser starts here yet: {error}")
+        print(f"No browser starts here yet: {error}", file=sys.stderr)
         return False
     return path is not None
 
@@ -58,3 +58,9 @@ def arguments() -> list[str]:
     """Switches for a quiet, offline browser; no sandbox only where root leaves no choice."""
     quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
     return [*quiet, "--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else quiet
+
+
+if __name__ == "__main__":
+    if not runs():
+        install()
+    print(find() or "")
