@@ -62,7 +62,7 @@ def publish(s: Session, event: Event) -> None:
 
 
 def once_committed(s: Session, do: Callable[[], None]) -> None:
-    """Do this, which cannot fail, once this session's transaction has been committed (提交后), in the writer thread and before
+    """Do this once this session's transaction has been committed (提交后), in the writer thread and before
     what is published after it is told; never if it was rolled back."""
     s.info.setdefault("events", []).append(do)
 
@@ -71,10 +71,14 @@ def deliver(events: list[Told]) -> None:
     """For ``db`` alone: hand committed events to the listeners; a listener's fault is logged, never the writer's."""
     for event in events:
         if callable(event):
-            event()
+            _safely(event)
             continue
         for listener in tuple(_listeners):
-            try:
-                listener(event)
-            except Exception:
-                log.exception("event listener failed")
+            _safely(listener, event)
+
+
+def _safely(do: Callable[..., None], *said: Event) -> None:
+    try:
+        do(*said)
+    except Exception:
+        log.exception("event listener failed")

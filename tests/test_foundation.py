@@ -323,7 +323,7 @@ def test_the_writer_lets_go_of_its_connection_in_a_pause_also_after_moving_the_l
 def test_a_write_waits_for_its_turn_among_processes_and_says_so_when_it_does_not_come(
     sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db_module, "BUSY_TIMEOUT_MS", 100)
+    monkeypatch.setattr(sqlite_db._turn, "seconds", 0.1)
     other = db_module._beside(sqlite_db.url)
     with turns.Turn(other, 1), pytest.raises(Unavailable, match="没有写入"):
         sqlite_db.write(write_setting, "never")
